@@ -1,0 +1,1 @@
+"""The writethru command, one module a subcommand."""

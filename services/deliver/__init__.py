@@ -1,0 +1,1 @@
+"""Gives articles and their changes to readers and subscribers."""

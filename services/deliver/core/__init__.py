@@ -1,0 +1,1 @@
+"""Pure: what deliver decides about a request."""

@@ -1,0 +1,1 @@
+"""Takes events in, judges them, and stores them once."""

@@ -1,0 +1,1 @@
+"""Pure: what ingest decides about an event."""

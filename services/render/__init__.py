@@ -1,0 +1,1 @@
+"""Folds the stored events of an article into its next version."""

@@ -1,0 +1,1 @@
+"""Pure: what to write for a fold."""

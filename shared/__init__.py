@@ -1,0 +1,1 @@
+"""What every service stands on: the contract, the article, the run time."""

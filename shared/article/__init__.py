@@ -1,0 +1,1 @@
+"""Pure: an article as the fold of its events, and its pages."""

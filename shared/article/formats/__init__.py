@@ -1,0 +1,1 @@
+"""Pure: an article as text, HTML, JSON, a feed."""

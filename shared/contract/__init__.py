@@ -1,0 +1,1 @@
+"""Pure: what goes over the wire, and when it is refused."""

@@ -1,0 +1,1 @@
+"""The edge to the machine: settings, engine, keys, scripts, clock, log."""
