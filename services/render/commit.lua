@@ -1,0 +1,97 @@
+#!lua
+-- Make one fold current: all of it, or nothing. Then ack the wake-ups that the version covers.
+--
+-- Compare-and-set on version, chain and fold revision: a second renderer, a zombie and a repeat
+-- after a lost reply write nothing. Bytes of updates and of the body are there already, under
+-- names that no other content can have; this makes those names current.
+--
+-- KEYS[1] article  hash    seq, chain | version, version_chain, rev
+-- KEYS[2] ledger   list    event n at n-1
+-- KEYS[3] state    hash    version, chain, rev, head, body
+-- KEYS[4] updates  hash    update_id -> ref, ref -> update
+-- KEYS[5] pages    hash    page -> refs
+-- KEYS[6] changed  zset    update_id -> version of its last change
+-- KEYS[7] changes  stream  the outbox
+-- KEYS[8] events   stream  wake-ups, group as in the plan
+-- KEYS[9] dirty    zset    slug -> since when behind
+-- KEYS[10] latest  zset    slug -> updated, in microseconds
+--
+-- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
+-- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
+-- ARGV[8] plan, as JSON: rev, replace, killed, body, kinds, updated, group,
+--         updates [[update_id, ref, version]], superseded [field], pages [[page, refs]],
+--         acks [[entry, seq]]
+--
+-- from = to and not replace: nothing to commit, only wake-ups to ack.
+-- replace: the whole article was folded anew; to is at least from.
+--
+-- Returns {"committed" | "stale" | "fork" | "newer" | "acked", version}.
+local slug, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local plan = cjson.decode(ARGV[8])
+
+local article = redis.call("HMGET", KEYS[1], "seq", "version", "version_chain", "rev")
+local last = redis.call("LINDEX", KEYS[2], to - 1)
+redis.call("HLEN", KEYS[3])
+redis.call("HLEN", KEYS[4])
+redis.call("HLEN", KEYS[5])
+redis.call("ZCARD", KEYS[6])
+redis.call("XLEN", KEYS[7])
+redis.call("XLEN", KEYS[8])
+redis.call("ZCARD", KEYS[9])
+redis.call("ZCARD", KEYS[10])
+
+local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
+local rev = tonumber(article[4] or plan.rev)
+
+local function verdict()
+    if rev > plan.rev then return "newer" end
+    if version ~= from or (rev < plan.rev and not plan.replace) then return "stale" end
+    if (article[3] or "") ~= ARGV[3] then return "fork" end
+    if to == from and not plan.replace then return "acked" end
+    -- The ledger may have lost its tail in a failover and grown another one since.
+    if not last or string.match(last, '^{"seq":%d+,"chain":"(%x+)"') ~= ARGV[5] then
+        return "fork"
+    end
+    return "committed"
+end
+
+local result = verdict()
+if result == "committed" then
+    if plan.replace or plan.killed then
+        redis.call("DEL", KEYS[5], KEYS[6])
+    end
+    if plan.killed then
+        redis.call("DEL", KEYS[3], KEYS[4])
+        redis.call("ZREM", KEYS[10], slug)
+    else
+        redis.call("HSET", KEYS[3], "body", plan.body)
+        redis.call("ZADD", KEYS[10], plan.updated, slug)
+    end
+    for _, item in ipairs(plan.updates) do
+        redis.call("HSET", KEYS[4], item[1], item[2])
+        redis.call("ZADD", KEYS[6], item[3], item[1])
+    end
+    for _, item in ipairs(plan.pages) do
+        redis.call("HSET", KEYS[5], item[1], item[2])
+    end
+    for _, field in ipairs(plan.superseded) do
+        redis.call("HDEL", KEYS[4], field)
+    end
+    redis.call("HSET", KEYS[3], "version", to, "chain", ARGV[5], "rev", plan.rev, "head", ARGV[6])
+    redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
+    if to > from then
+        redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
+            "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds)
+    end
+    version = to
+end
+
+for _, item in ipairs(plan.acks) do
+    if item[2] <= version then
+        redis.call("XACK", KEYS[8], plan.group, item[1])
+    end
+end
+if version >= seq then
+    redis.call("ZREM", KEYS[9], slug)
+end
+return { result, tostring(version) }

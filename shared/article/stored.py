@@ -1,0 +1,75 @@
+"""State as bytes and back: what the engine holds of a head, a body and an update.
+
+Also the *ref*, the name under which one form of an update is stored. A ref carries the version
+and chain that made it and the fold's revision, so it never names other bytes, whoever writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from shared.article.article import Body, Entry, Head, Mark, Update
+from shared.article.fold import FOLD_REVISION
+from shared.contract.errors import InvalidEvent
+from shared.contract.events import parse_event
+
+_HEAD: TypeAdapter[Head] = TypeAdapter(Head)
+_BODY: TypeAdapter[Body] = TypeAdapter(Body)
+_UPDATE: TypeAdapter[Update] = TypeAdapter(Update)
+
+
+def dump_head(head: Head) -> bytes:
+    """Return *head* as JSON; what is at its default is left out."""
+    return _HEAD.dump_json(head, exclude_defaults=True)
+
+
+def load_head(data: bytes) -> Head:
+    """Return the head that `dump_head` wrote."""
+    return _HEAD.validate_json(data)
+
+
+def dump_body(body: Body) -> bytes:
+    """Return *body* as JSON."""
+    return _BODY.dump_json(body, exclude_defaults=True)
+
+
+def load_body(data: bytes) -> Body:
+    """Return the body that `dump_body` wrote."""
+    return _BODY.validate_json(data)
+
+
+def dump_update(update: Update) -> bytes:
+    """Return *update* as JSON."""
+    return _UPDATE.dump_json(update, exclude_defaults=True)
+
+
+def load_update(data: bytes) -> Update:
+    """Return the update that `dump_update` wrote."""
+    return _UPDATE.validate_json(data)
+
+
+def update_ref(update: Update) -> str:
+    """Name this form of *update*."""
+    return f"{update.update_id}@{_place(update.changed)}"
+
+
+def body_ref(head: Head) -> str:
+    """Name the body of *head*; the colon keeps it apart from every update_id."""
+    return f":body@{_place(head.body)}"
+
+
+def _place(mark: Mark) -> str:
+    return f"{mark.version}.{mark.chain12}.r{FOLD_REVISION}"
+
+
+def load_entry(data: bytes) -> Entry:
+    """Read one ledger entry; an event that no longer parses becomes None, never an error."""
+    record: dict[str, Any] = orjson.loads(data)
+    try:
+        event = parse_event(record["event"])
+    except InvalidEvent:
+        event = None
+    return Entry(record["seq"], record["chain"], event)

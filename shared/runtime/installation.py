@@ -1,0 +1,51 @@
+"""What one installation is: its lanes, its key, its schema. Made once, by whoever comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from shared.runtime.clock import new_key
+from shared.runtime.keys import LANES, META
+from shared.runtime.lanes import Lanes, choose_tags
+from shared.runtime.settings import SettingsError
+
+SCHEMA = 1
+
+#: Fills an empty list in one step: two services may start at the same moment.
+_FILL = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('RPUSH', KEYS[1], unpack(ARGV)) end
+return redis.call('LRANGE', KEYS[1], 0, -1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The facts that every service shares. *key* makes fingerprints that outsiders can't."""
+
+    lanes: Lanes
+    key: bytes
+
+
+async def open_installation(redis: Redis, lanes: int) -> Installation:
+    """Read the installation in *redis*, or make it.
+
+    Raises:
+        SettingsError: it was made with another number of lanes, or by a newer writethru.
+    """
+    await redis.hsetnx(META, "key", new_key().hex())
+    await redis.hsetnx(META, "schema", str(SCHEMA))
+    tags = [tag.decode() for tag in await redis.eval(_FILL, 1, LANES, *choose_tags(lanes))]
+    if len(tags) != lanes:
+        raise SettingsError(
+            f"WRITETHRU_LANES is {lanes}, but this installation has {len(tags)} lanes; "
+            f"set it to {len(tags)}"
+        )
+    key, schema = await redis.hmget(META, "key", "schema")
+    if int(schema) > SCHEMA:
+        raise SettingsError(
+            f"this installation's schema is {int(schema)}, and this writethru knows {SCHEMA}; "
+            "start a newer writethru"
+        )
+    return Installation(Lanes(tuple(tags)), bytes.fromhex(key.decode()))

@@ -1,0 +1,98 @@
+"""Every key in the engine, built here and nowhere else.
+
+A lane is a hash tag: all keys of its articles stay on one node of a cluster, so that a script
+may touch them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+META = "writethru:meta"
+LANES = "writethru:lanes"
+RENDER_GROUP = "render"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One ordered stream of wake-ups, its outbox, and what is kept beside them."""
+
+    tag: str
+
+    def _key(self, name: str) -> str:
+        return f"{{wt:{self.tag}}}:{name}"
+
+    @property
+    def events(self) -> str:
+        """Stream: wake-ups with the event; group `render`."""
+        return self._key("events")
+
+    @property
+    def changes(self) -> str:
+        """Stream: the outbox, one entry a commit."""
+        return self._key("changes")
+
+    @property
+    def dirty(self) -> str:
+        """Sorted set: slug → engine's milliseconds since when it is behind."""
+        return self._key("dirty")
+
+    @property
+    def latest(self) -> str:
+        """Sorted set: slug → when it was updated, in microseconds."""
+        return self._key("latest")
+
+    def article(self, slug: str) -> ArticleKeys:
+        """Return the keys of one of this lane's articles."""
+        return ArticleKeys(self, slug)
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleKeys:
+    """The keys of one article."""
+
+    lane: Lane
+    slug: str
+
+    def _key(self, name: str) -> str:
+        return f"{{wt:{self.lane.tag}}}:{name}:{self.slug}"
+
+    @property
+    def ledger(self) -> str:
+        """List: event n at place n-1. The truth."""
+        return self._key("ledger")
+
+    @property
+    def seen(self) -> str:
+        """Hash: id and source → seq, chain and fingerprint."""
+        return self._key("seen")
+
+    @property
+    def article(self) -> str:
+        """Hash: seq and chain as filed, version and chain as rendered."""
+        return self._key("article")
+
+    @property
+    def posted(self) -> str:
+        """Hash: update_id → live or retracted, as filed."""
+        return self._key("posted")
+
+    @property
+    def state(self) -> str:
+        """Hash: the head at `version`, and the name of the body."""
+        return self._key("state")
+
+    @property
+    def updates(self) -> str:
+        """Hash: update_id → ref, and ref → the update."""
+        return self._key("updates")
+
+    @property
+    def pages(self) -> str:
+        """Hash: page number → refs of its updates, oldest first."""
+        return self._key("pages")
+
+    @property
+    def changed(self) -> str:
+        """Sorted set: update_id → version of its last change."""
+        return self._key("changed")

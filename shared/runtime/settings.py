@@ -1,0 +1,109 @@
+"""What an operator may set: `WRITETHRU_…` in the environment, checked before anything starts.
+
+Each setting may also come from a file, `WRITETHRU_…_FILE`, so that secrets stay out of the
+environment. A name that nobody knows stops the start: a misspelt setting must not be silent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+PREFIX = "WRITETHRU_"
+
+#: Kubernetes injects these for services called writethru-…
+_SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+
+Durability = Literal["memory", "fsync"]
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it and the remedy. Exit status 78."""
+
+
+class Listen(BaseModel):
+    """Where a service listens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseModel):
+    """All settings of all services, with their defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    """The engine."""
+    lanes: Annotated[int, Field(ge=1, le=1_024)] = 12
+    """How many lanes; kept in the engine from the first start on."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/]+")] = "http://127.0.0.1:8080"
+    """What links, feeds and structured data begin with."""
+    durability: Durability = "fsync"
+    """What an accepted event survives: `fsync` any crash, `memory` only our own."""
+    ingest_listen: Listen = Listen(host="127.0.0.1", port=8000)
+    """Where ingest listens, as host:port."""
+    deliver_listen: Listen = Listen(host="127.0.0.1", port=8080)
+    """Where deliver listens, as host:port."""
+    no_auth: bool = False
+    """Let everybody on this machine publish; only on a loopback address."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
+
+    @field_validator("ingest_listen", "deliver_listen", mode="before")
+    @classmethod
+    def _host_and_port(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65_535:
+            raise ValueError("must be host:port, such as 127.0.0.1:8000")
+        return {"host": host.strip("[]"), "port": int(port)}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings out of *environ*.
+
+        Raises:
+            SettingsError: an unknown name, an unreadable file, a bad value.
+        """
+        values = {}
+        for name, value in environ.items():
+            if name.startswith(PREFIX) and not _SERVICE_LINK.search(name):
+                field = _field(name)
+                values[field] = _from_file(name, value) if name.endswith("_FILE") else value
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{name}: {reason}") from None
+
+
+def _field(name: str) -> str:
+    field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
+    if field in Settings.model_fields:
+        return field
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    near = difflib.get_close_matches(name, known, 1, 0.0)[0]
+    raise SettingsError(f"{name} is no setting; the nearest is {near}")
+
+
+def _from_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: {path} can't be read ({error.strerror})") from None
