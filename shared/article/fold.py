@@ -76,7 +76,7 @@ class _Draft:
         self.staged: dict[str, Update] = {}
 
     def take(self, entry: Entry) -> None:
-        place = {"version": entry.seq, "chain": entry.chain}
+        place: dict[str, Any] = {"version": entry.seq, "chain": entry.chain}
         before = self.head, self.body, self.known, self.changed
         self.head, self.staged = replace(self.head, **place), {}
         try:
@@ -154,9 +154,7 @@ _ARRANGING = ("timezone", "locale", "update_order")
 
 def _facts(act: acts.Published | acts.Writethru) -> dict[str, Any]:
     sent = {name: getattr(act, name) for name in _FACTS if name in act.model_fields_set}
-    return {
-        name: DEFAULTS.get(name) if value is None else value for name, value in sent.items()
-    }
+    return {name: DEFAULTS.get(name) if value is None else value for name, value in sent.items()}
 
 
 def _published(draft: _Draft, event: Event, act: acts.Published) -> None:
@@ -249,7 +247,7 @@ def _posted(draft: _Draft, event: Event, act: acts.Posted) -> None:
     draft.acted(update.time)
 
 
-def _revised(draft: _Draft, event: Event, act: acts.Revised) -> None:
+def _revised(draft: _Draft, _: Event, act: acts.Revised) -> None:
     if update := draft.live(act.update_id):
         sent = act.model_fields_set - {"update_id"}
         facts = {name: getattr(act, name) for name in sent}
@@ -282,7 +280,7 @@ def _retracted(draft: _Draft, event: Event, act: acts.Retracted) -> None:
         draft.acted(note.time)
 
 
-def _pinned(draft: _Draft, event: Event, act: acts.Pinned) -> None:
+def _pinned(draft: _Draft, _: Event, act: acts.Pinned) -> None:
     """Move the update up, and the one that stood there back: both have changed."""
     update = draft.live(act.update_id)
     if update is None or draft.head.pinned == act.update_id:
@@ -293,7 +291,7 @@ def _pinned(draft: _Draft, event: Event, act: acts.Pinned) -> None:
     draft.head = replace(draft.head, pinned=act.update_id)
 
 
-def _unpinned(draft: _Draft, event: Event, act: acts.Unpinned) -> None:
+def _unpinned(draft: _Draft, _: Event, act: acts.Unpinned) -> None:
     update = draft.live(act.update_id)
     if update is not None and draft.head.pinned == act.update_id:
         draft.amend(update)
