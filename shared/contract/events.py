@@ -37,9 +37,10 @@ class _Envelope(BaseModel):
     type: str
     subject: Slug
     time: Time | None = None
-    datacontenttype: Annotated[
-        str, StringConstraints(pattern=r"(?i)^application/(json|[\w.+-]+\+json)(;.*)?$")
-    ] | None = None
+    datacontenttype: (
+        Annotated[str, StringConstraints(pattern=r"(?i)^application/(json|[\w.+-]+\+json)(;.*)?$")]
+        | None
+    ) = None
     dataschema: Annotated[str, Field(max_length=2048)] | None = None
     data: dict[str, Any]
     baseversion: Annotated[int, Field(ge=0)] | None = None

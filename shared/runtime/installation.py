@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -42,7 +43,8 @@ async def open_installation(redis: Redis, lanes: int) -> Installation:
             f"WRITETHRU_LANES is {lanes}, but this installation has {len(tags)} lanes; "
             f"set it to {len(tags)}"
         )
-    key, schema = await redis.hmget(META, "key", "schema")
+    facts: Any = await redis.hmget(META, ["key", "schema"])
+    key, schema = facts
     if int(schema) > SCHEMA:
         raise SettingsError(
             f"this installation's schema is {int(schema)}, and this writethru knows {SCHEMA}; "

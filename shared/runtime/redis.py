@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError, OutOfMemoryError, TimeoutError
 
 from shared.contract.errors import Busy, OutcomeUnknown
 
@@ -18,7 +18,7 @@ SOCKET_TIMEOUT_SECONDS = 5.0
 BLOCK_MILLISECONDS = 1_000
 
 #: What a lost connection raises; repeats are safe because our scripts make them harmless.
-LOST: tuple[type[Exception], ...] = (ConnectionError, TimeoutError)
+LOST: tuple[type[Exception], ...] = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
 def connect(url: str, *, retries: int = 10) -> Redis:
@@ -49,7 +49,7 @@ def refusals() -> Iterator[None]:
     """
     try:
         yield
-    except OutOfMemoryError:
+    except exceptions.OutOfMemoryError:
         raise Busy("The engine is full; nothing was stored.") from None
     except LOST:
         detail = "The engine did not answer in time; send the event again with the same id."

@@ -85,7 +85,7 @@ class Settings(BaseModel):
                 field = _field(name)
                 values[field] = _from_file(name, value) if name.endswith("_FILE") else value
         try:
-            return cls(**values)
+            return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()

@@ -1,0 +1,155 @@
+"""The HTML pages: complete without JavaScript, with no script or style of their own inside.
+
+What publishers wrote reaches a page in two ways only: as text, escaped by Jinja, or as `html`
+that `shared.article.markdown` has let through nh3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from shared.article.article import PAGE_SIZE, Body, Head, Update
+from shared.article.dates import cadence, date, date_time, rfc3339
+from shared.article.order import newest_first
+
+_PACKAGE = "shared.article.formats"
+_MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file that pages link to. Its *name* carries its content, so it may be kept for ever."""
+
+    name: str
+    data: bytes
+    media_type: str
+
+
+def _asset(stem: str, ending: str) -> Asset:
+    data = files(_PACKAGE).joinpath("assets", f"{stem}.{ending}").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending])
+
+
+_STYLE, _SCRIPT = _asset("page", "css"), _asset("page", "js")
+ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_STYLE, _SCRIPT)}
+
+
+def _templates_digest() -> str:
+    found = sorted(files(_PACKAGE).joinpath("templates").iterdir(), key=lambda item: item.name)
+    templates = b"".join(item.read_bytes() for item in found)
+    return hashlib.sha256(templates + "".join(ASSETS).encode()).hexdigest()[:8]
+
+
+#: Part of the ETags of HTML: the same article through other templates is another page.
+TEMPLATE_REVISION = _templates_digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A time as an article shows it: *stamp* for machines, *shown* for people."""
+
+    stamp: str
+    shown: str
+
+
+def _moment(when: datetime, head: Head) -> _Moment:
+    return _Moment(rfc3339(when), date_time(when, head.timezone, head.locale))
+
+
+def _published(head: Head) -> _Moment | None:
+    if head.published_at is None:
+        return None
+    shown = date(head.published_at, head.timezone, head.locale)
+    return _Moment(rfc3339(head.published_at), shown)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"safe_html": Markup, "moment": _moment, "cadence": cadence}
+    environment.globals |= {"style": _STYLE.name, "script": _SCRIPT.name, "published": _published}
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def article_page(
+    head: Head,
+    body: Body,
+    updates: Sequence[Update],
+    latest: Sequence[Head] = (),
+    *,
+    public_url: str = "",
+) -> str:
+    """Return an article's page.
+
+    *updates* are its newest fifty, oldest first, and the pinned one if that is older; *latest*
+    are the heads under Latest News, newest first.
+    """
+    return _TEMPLATES.get_template("article.html").render(
+        head=head,
+        body=body,
+        updates=in_order(head, updates),
+        latest=latest,
+        older_pages=range(1, -(-max(0, head.posted - PAGE_SIZE) // PAGE_SIZE) + 1),
+        canonical=_canonical(head, public_url),
+    )
+
+
+def updates_page(
+    head: Head, number: int, updates: Sequence[Update], *, public_url: str = ""
+) -> str:
+    """Return page *number* of an article's updates; *updates* are its, oldest first."""
+    return _TEMPLATES.get_template("updates.html").render(
+        head=head,
+        number=number,
+        updates=in_order(head, updates, pinned_first=False),
+        canonical=f"{public_url}/articles/{head.slug}/pages/{number}",
+    )
+
+
+def latest_page(heads: Sequence[Head], *, page: int, pages: int, public_url: str = "") -> str:
+    """Return page *page* of *pages* of Latest News."""
+    canonical = f"{public_url}/" if page == 1 else f"{public_url}/?page={page}"
+    return _TEMPLATES.get_template("latest.html").render(
+        latest=heads, page=page, pages=pages, canonical=canonical
+    )
+
+
+def killed_page(head: Head) -> str:
+    """Return what stands in a killed article's place: when and why, nothing else."""
+    return _TEMPLATES.get_template("killed.html").render(head=head)
+
+
+def error_page(status: int, title: str, detail: str) -> str:
+    """Return a page for an error, in the design of the others."""
+    return _TEMPLATES.get_template("error.html").render(status=status, title=title, detail=detail)
+
+
+def in_order(
+    head: Head, updates: Sequence[Update], *, pinned_first: bool = True
+) -> Sequence[Update]:
+    """Return *updates*, given oldest first, as the page shows them."""
+    shown = list(updates if not newest_first(head) else reversed(updates))
+    if pinned_first:
+        shown.sort(key=lambda update: update.update_id != head.pinned)
+    return shown
+
+
+def _canonical(head: Head, public_url: str) -> str:
+    return head.canonical_url or f"{public_url}/articles/{head.slug}"
