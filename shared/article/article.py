@@ -151,6 +151,13 @@ class Head:
         return max(1, -(-(self.body_words + self.update_words) // WORDS_A_MINUTE))
 
     @property
+    def withdrawal(self) -> Note:
+        """When and why the article was killed; ValueError if it was not."""
+        if self.status != "killed" or self.note is None:
+            raise ValueError(f"{self.slug} is not killed")
+        return self.note
+
+    @property
     def page_count(self) -> int:
         """How many pages the updates fill."""
         return page_of(self.posted) if self.posted else 0
