@@ -1,0 +1,51 @@
+"""What all tests share: a real engine, a clean client, and what to do without Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import hypothesis
+import pytest
+from redis.asyncio import Redis
+
+from shared.runtime.engine import Engine
+from shared.runtime.redis import connect
+
+#: What the environment can't bring along, by the marker of the tests that need it.
+NEEDS = {
+    "browser": ("chromium", "chromedriver"),
+    "nginx": ("nginx",),
+    "compose": ("docker",),
+}
+
+IN_CI = os.environ.get("CI") == "true"
+
+# A busy machine is no failure, and a run in CI must be repeatable.
+hypothesis.settings.register_profile("writethru", deadline=None, derandomize=IN_CI)
+hypothesis.settings.load_profile("writethru")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, programs in NEEDS.items():
+        missing = [name for name in programs if not shutil.which(name)]
+        if missing and item.get_closest_marker(marker):
+            reason = f"needs {' and '.join(missing)} on PATH"
+            if IN_CI:
+                pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def redis(engine: Engine) -> AsyncIterator[Redis]:
+    client = connect(engine.url)
+    await client.flushall()
+    yield client
+    await client.aclose()

@@ -1,0 +1,43 @@
+"""Waiting for a condition instead of sleeping: a test is as quick as what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.01
+
+
+async def until(condition: Callable[[], T | Awaitable[T]], limit: float = 10.0) -> T:
+    """Return the first true result of *condition*, plain or awaitable.
+
+    Raises:
+        AssertionError: there was none within *limit* seconds.
+    """
+    deadline = time.monotonic() + limit
+    while True:
+        answer = condition()
+        result: T = await answer if inspect.isawaitable(answer) else answer
+        if result:
+            return result
+        _still_within(deadline, limit, condition, result)
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def until_sync(condition: Callable[[], T], limit: float = 10.0) -> T:
+    """Do the same where no loop runs."""
+    deadline = time.monotonic() + limit
+    while not (result := condition()):
+        _still_within(deadline, limit, condition, result)
+        time.sleep(_PAUSE_SECONDS)
+    return result
+
+
+def _still_within(deadline: float, limit: float, condition: object, last: object) -> None:
+    if time.monotonic() > deadline:
+        raise AssertionError(f"{condition!r} was still {last!r} after {limit:g} s")
