@@ -6,7 +6,8 @@ and chain that made it and the fold's revision, so it never names other bytes, w
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
@@ -19,6 +20,8 @@ from shared.contract.events import parse_event
 _HEAD: TypeAdapter[Head] = TypeAdapter(Head)
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)
 _UPDATE: TypeAdapter[Update] = TypeAdapter(Update)
+
+_LINK = re.compile(rb'\{"seq":([0-9]+),"chain":"([0-9a-f]{40})","fingerprint":"([0-9a-f]{64})"')
 
 
 def dump_head(head: Head) -> bytes:
@@ -63,6 +66,25 @@ def body_ref(head: Head) -> str:
 
 def _place(mark: Mark) -> str:
     return f"{mark.version}.{mark.chain12}.r{FOLD_REVISION}"
+
+
+class Link(NamedTuple):
+    """An entry's place in the history: what its chain is made of."""
+
+    seq: int
+    chain: str
+    fingerprint: str
+
+
+def link_of(record: bytes) -> Link:
+    """Read a ledger entry's first fields, and not the event behind them.
+
+    Raises:
+        ValueError: this is no ledger entry.
+    """
+    if not (found := _LINK.match(record)):
+        raise ValueError("a ledger entry must begin with seq, chain and fingerprint")
+    return Link(int(found[1]), found[2].decode(), found[3].decode())
 
 
 def load_entry(data: bytes) -> Entry:

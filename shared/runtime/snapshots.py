@@ -1,0 +1,270 @@
+"""Reading articles as render has committed them: whole, a window, or what has changed.
+
+Whatever is returned is the article at one version. State and pages are read in one step; the
+refs on the pages name updates that never change, so they may be fetched afterwards, and kept. A
+ref that is gone means that a commit came between, and the reading starts over.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from redis.asyncio import Redis
+
+from shared.article.article import PAGE_SIZE, Article, Body, Head, Mark, Update, page_of
+from shared.article.placing import above, as_displayed, numbers_above
+from shared.article.stored import link_of, load_body, load_head, load_update
+from shared.contract.canonical import short
+from shared.contract.errors import Busy
+from shared.runtime.keys import ArticleKeys
+from shared.runtime.lanes import Lanes
+
+#: A reader further behind than this loads the page instead.
+MAX_CHANGES = 200
+#: More fields than this in one command, and the engine's other clients would notice.
+FIELDS_A_READ = 500
+TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some of an article's *updates*, oldest first; a killed article has neither body nor any."""
+
+    head: Head
+    body: Body
+    updates: tuple[Update, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One update that a reader lacks, as it is now, and the id of the one it *follows*."""
+
+    kind: Literal["added", "changed", "retracted"]
+    follows: str | None
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a reader lacks, top of the page first, to be applied in this order.
+
+    *reset*: it can't be told, or is too much; the page has to be loaded. Nothing is told of a
+    killed article but its head. *body* is None unless it changed. Nothing new: *head* is at the
+    version that was asked about.
+    """
+
+    head: Head
+    reset: bool = False
+    body: Body | None = None
+    changes: tuple[Change, ...] = ()
+
+
+class _State(NamedTuple):
+    """What is stored of a head, to be compared before it is read: equal is the same moment."""
+
+    head: bytes | None
+    body: bytes | None
+
+    def read(self) -> Head | None:
+        return load_head(self.head) if self.head else None
+
+
+class Snapshots:
+    """A reader of all articles, with a cache of the *cached* updates that were used last."""
+
+    def __init__(self, redis: Redis, lanes: Lanes, cached: int = 10_000) -> None:
+        self._redis = redis
+        self._lanes = lanes
+        self._cache: OrderedDict[tuple[str, str], Update] = OrderedDict()
+        self._cached = cached
+
+    async def read_head(self, slug: str) -> Head | None:
+        """Return the article's head, killed ones' too; None where nothing has been rendered."""
+        facts: Any = await self._redis.hmget(self._keys(slug).state, _State._fields)
+        return _State(*facts).read()
+
+    async def read_article(self, slug: str) -> Article | None:
+        """Return the whole article, as `read_window` does."""
+        window = await self.read_window(slug, lambda head: range(1, head.posted + 1))
+        if window is None:
+            return None
+        updates = {update.update_id: update for update in window.updates}
+        return Article(window.head, window.body, updates)
+
+    async def read_window(
+        self, slug: str, numbers: Callable[[Head], Sequence[int]]
+    ) -> Window | None:
+        """Return head, body and the updates that *numbers* picks by the head (`newest_numbers`).
+
+        None where nothing has been rendered.
+
+        Raises:
+            Busy: the article changes faster than it can be read.
+        """
+        keys = self._keys(slug)
+        head = await self.read_head(slug)
+        for _ in range(TRIES):
+            if head is None:
+                return None
+            if head.status == "killed":
+                return Window(head, Body(), ())
+            wanted = numbers(head)
+            state, refs = await self._read_refs(keys, wanted)
+            head = state.read()
+            if head is None or list(numbers(head)) != list(wanted):
+                continue
+            body = await self._read_body(keys, head, state)
+            updates = await self._read_updates(keys, [refs[number] for number in wanted])
+            if body is not None and updates is not None:
+                return Window(head, body, tuple(updates))
+        raise _moving(slug)
+
+    async def read_update(self, slug: str, update_id: str) -> Update | None:
+        """Return one update as it is now; None where there is none of that id."""
+        keys = self._keys(slug)
+        for _ in range(TRIES):
+            ref: Any = await self._redis.hget(keys.updates, update_id)
+            if ref is None:
+                return None
+            if updates := await self._read_updates(keys, [ref.decode()]):
+                return updates[0]
+        raise _moving(slug)
+
+    async def changed_since(
+        self, slug: str, since: Mark, limit: int = MAX_CHANGES
+    ) -> Changes | None:
+        """Return what a reader of *since* lacks; None where nothing has been rendered.
+
+        Without a chain in *since*, its version is taken to be of our history.
+
+        Raises:
+            Busy: the article changes faster than it can be read.
+        """
+        keys = self._keys(slug)
+        for _ in range(TRIES):
+            state, ids, ours = await self._read_changed(keys, since, limit)
+            head = state.read()
+            if head is None:
+                return None
+            if head.status == "killed":
+                return Changes(head)
+            if not (ours and since.version <= head.version):
+                return Changes(head, reset=True)
+            if len(ids) > limit or 0 < since.version < head.arranged:
+                return Changes(head, reset=True)
+            if head.version == since.version:
+                return Changes(head)
+            if changes := await self._read_changes(keys, head, state, since.version, ids):
+                return changes
+        raise _moving(slug)
+
+    def _keys(self, slug: str) -> ArticleKeys:
+        return self._lanes.of(slug).article(slug)
+
+    async def _read_refs(
+        self, keys: ArticleKeys, numbers: Iterable[int]
+    ) -> tuple[_State, dict[int, str]]:
+        """Read, in one step, the state and the refs on the pages that hold *numbers*."""
+        pages = sorted({page_of(number) for number in numbers})
+        async with self._redis.pipeline(transaction=True) as step:
+            step.hmget(keys.state, _State._fields)
+            if pages:
+                step.hmget(keys.pages, [str(page) for page in pages])
+            state, *rest = await step.execute()
+        refs: dict[int, str] = {}
+        for page, line in zip(pages, rest[0] if rest else (), strict=True):
+            refs.update(_numbered(page, line))
+        return _State(*state), refs
+
+    async def _read_body(self, keys: ArticleKeys, head: Head, state: _State) -> Body | None:
+        """Return the body that *state* names; None if it was superseded meanwhile."""
+        if not head.body.version or state.body is None:
+            return Body()
+        data: Any = await self._redis.hget(keys.updates, state.body)
+        return load_body(data) if data else None
+
+    async def _read_updates(self, keys: ArticleKeys, refs: Sequence[str]) -> list[Update] | None:
+        """Return the updates named *refs*, in that order; None if one was superseded meanwhile."""
+        found = {ref: self._remembered(keys.slug, ref) for ref in refs}
+        missing = [ref for ref, update in found.items() if update is None]
+        for chunk in _chunks(missing):
+            values: Any = await self._redis.hmget(keys.updates, chunk)
+            for ref, data in zip(chunk, values, strict=True):
+                if data is None:
+                    return None
+                found[ref] = self._remember(keys.slug, ref, load_update(data))
+        return [update for ref in refs if (update := found[ref])]
+
+    def _remembered(self, slug: str, ref: str) -> Update | None:
+        update = self._cache.get((slug, ref))
+        if update is not None:
+            self._cache.move_to_end((slug, ref))
+        return update
+
+    def _remember(self, slug: str, ref: str, update: Update) -> Update:
+        self._cache[slug, ref] = update
+        if len(self._cache) > self._cached:
+            self._cache.popitem(last=False)
+        return update
+
+    async def _read_changed(
+        self, keys: ArticleKeys, since: Mark, limit: int
+    ) -> tuple[_State, list[bytes], bool]:
+        """Read the state, the ids of what changed after *since*, and whether *since* is ours."""
+        async with self._redis.pipeline(transaction=True) as step:
+            step.hmget(keys.state, _State._fields)
+            step.zrangebyscore(keys.changed, f"({since.version}", "+inf", 0, limit + 1)
+            if since.version and since.chain12:
+                step.lindex(keys.ledger, since.version - 1)
+            state, ids, *record = await step.execute()
+        ours = not record or _has_chain(record[0], since.chain12)
+        return _State(*state), ids, ours
+
+    async def _read_changes(
+        self, keys: ArticleKeys, head: Head, state: _State, since: int, ids: list[bytes]
+    ) -> Changes | None:
+        """Read the changes at *state*; None if the article has moved on meanwhile."""
+        refs: Any = await self._redis.hmget(keys.updates, ids) if ids else []
+        if None in refs:
+            return None
+        updates = await self._read_updates(keys, [ref.decode() for ref in refs])
+        new_body = head.body.version > since
+        body = await self._read_body(keys, head, state) if new_body else None
+        if updates is None or (new_body and body is None):
+            return None
+        near = [number for each in updates for number in numbers_above(head, each.number)]
+        now, around = await self._read_refs(keys, near)
+        if now != state:
+            return None
+        names = {number: ref.partition("@")[0] for number, ref in around.items()}
+        changes = tuple(
+            Change(_kind(update, since), above(head, update, names), update)
+            for update in as_displayed(head, updates)
+        )
+        return Changes(head, body=body, changes=changes)
+
+
+def _has_chain(record: bytes | None, chain12: str) -> bool:
+    return record is not None and short(link_of(record).chain) == chain12
+
+
+def _kind(update: Update, since: int) -> Literal["added", "changed", "retracted"]:
+    if update.posted > since:
+        return "added"
+    return "retracted" if update.retracted else "changed"
+
+
+def _numbered(page: int, line: bytes | None) -> Iterator[tuple[int, str]]:
+    first = (page - 1) * PAGE_SIZE + 1
+    return enumerate((line or b"").decode().split(), start=first)
+
+
+def _chunks(refs: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (refs[at : at + FIELDS_A_READ] for at in range(0, len(refs), FIELDS_A_READ))
+
+
+def _moving(slug: str) -> Busy:
+    return Busy(f"The article {slug} changes faster than it can be read; try again.")
