@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from shared.article.article import Article, Head, Update
+from shared.article.article import Head, Update
 
 
-def displayed(article: Article) -> Iterator[Update]:
-    """Yield every update, top of the page first."""
-    pinned = article.updates.get(article.head.pinned or "")
-    if pinned is not None:
-        yield pinned
-    released = tuple(article.updates.values())
-    for update in reversed(released) if newest_first(article.head) else released:
-        if update is not pinned:
-            yield update
+def displayed(head: Head, updates: Iterable[Update]) -> list[Update]:
+    """Return *updates*, all of an article's or some, as its page orders them, top first."""
+    turn = -1 if newest_first(head) else 1
+    return sorted(updates, key=lambda each: (each.update_id != head.pinned, turn * each.number))
 
 
 def newest_first(head: Head) -> bool:

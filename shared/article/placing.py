@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from shared.article.article import Head, Update
 from shared.article.order import newest_first
@@ -27,9 +27,3 @@ def above(head: Head, update: Update, ids: Mapping[int, str]) -> str | None:
         return None
     near = (ids[number] for number in numbers_above(head, update.number))
     return next((each for each in near if each != head.pinned), head.pinned)
-
-
-def as_displayed(head: Head, updates: Iterable[Update]) -> list[Update]:
-    """Sort some of an article's updates as its page does, top first."""
-    turn = -1 if newest_first(head) else 1
-    return sorted(updates, key=lambda each: (each.update_id != head.pinned, turn * each.number))

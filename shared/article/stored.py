@@ -7,15 +7,17 @@ and chain that made it and the fold's revision, so it never names other bytes, w
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from shared.article.article import Body, Entry, Head, Mark, Update
 from shared.article.fold import FOLD_REVISION
 from shared.contract.errors import InvalidEvent
 from shared.contract.events import parse_event
+
+T = TypeVar("T")
 
 _HEAD: TypeAdapter[Head] = TypeAdapter(Head)
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)
@@ -30,8 +32,8 @@ def dump_head(head: Head) -> bytes:
 
 
 def load_head(data: bytes) -> Head:
-    """Return the head that `dump_head` wrote."""
-    return _HEAD.validate_json(data)
+    """Return the head that `dump_head` wrote; ValueError for what it didn't."""
+    return _load(_HEAD, data)
 
 
 def dump_body(body: Body) -> bytes:
@@ -40,8 +42,8 @@ def dump_body(body: Body) -> bytes:
 
 
 def load_body(data: bytes) -> Body:
-    """Return the body that `dump_body` wrote."""
-    return _BODY.validate_json(data)
+    """Return the body that `dump_body` wrote; ValueError as `load_head`."""
+    return _load(_BODY, data)
 
 
 def dump_update(update: Update) -> bytes:
@@ -50,8 +52,17 @@ def dump_update(update: Update) -> bytes:
 
 
 def load_update(data: bytes) -> Update:
-    """Return the update that `dump_update` wrote."""
-    return _UPDATE.validate_json(data)
+    """Return the update that `dump_update` wrote; ValueError as `load_head`."""
+    return _load(_UPDATE, data)
+
+
+def _load(kind: TypeAdapter[T], data: bytes) -> T:
+    try:
+        return kind.validate_json(data)
+    except ValidationError as error:
+        # Its text would carry copy into a log.
+        wrong = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:3])
+        raise ValueError(f"stored state that can't be read, at {wrong or 'its start'}") from None
 
 
 def update_ref(update: Update) -> str:
@@ -87,11 +98,15 @@ def link_of(record: bytes) -> Link:
     return Link(int(found[1]), found[2].decode(), found[3].decode())
 
 
-def load_entry(data: bytes) -> Entry:
-    """Read one ledger entry; an event that no longer parses becomes None, never an error."""
-    record: dict[str, Any] = orjson.loads(data)
+def load_entry(record: bytes) -> Entry:
+    """Read one ledger entry.
+
+    An event that can't be read becomes None: the fold marks it and goes on. ValueError as
+    `link_of`, for without a place in the history there is nothing to go on from.
+    """
+    link = link_of(record)
     try:
-        event = parse_event(record["event"])
-    except InvalidEvent:
+        event = parse_event(orjson.loads(record)["event"])
+    except (ValueError, LookupError, InvalidEvent):
         event = None
-    return Entry(record["seq"], record["chain"], event)
+    return Entry(link.seq, link.chain, event)

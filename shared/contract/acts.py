@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from shared.article.dates import known_locale, known_zone, parse_rfc3339
 from shared.contract.copy_rules import Address, Copy, OneLine, Text, UpdateId
@@ -62,6 +70,12 @@ class Image(_Data):
     credit: OneLine | None = None
 
 
+#: An image or its address alone. The tags tell pydantic which rules to report on.
+ADDRESS, OBJECT = "<address>", "<object>"
+Picture = Annotated[
+    Annotated[Image, Tag(OBJECT)] | Annotated[Address, Tag(ADDRESS)],
+    Discriminator(lambda value: ADDRESS if isinstance(value, str) else OBJECT),
+]
 OneLines = Annotated[tuple[OneLine, ...], Field(max_length=100, strict=False)]
 Sources = Annotated[tuple[Source, ...], Field(max_length=200, strict=False)]
 Images = Annotated[tuple[Image, ...], Field(max_length=50, strict=False)]
@@ -78,7 +92,7 @@ class _Article(_Data):
     tags: OneLines | None = None
     authors: OneLines | None = None
     summary: Copy | None = None
-    image: Image | Address | None = None
+    image: Picture | None = None
     canonical_url: Address | None = None
     update_order: Order | None = None
 
@@ -131,7 +145,7 @@ class Posted(_Data):
     authors: OneLines | None = None
     sources: Sources | None = None
     images: Images | None = None
-    key_event: bool = False
+    key_event: bool | None = None
     urgency: Annotated[int, Field(ge=1, le=9)] | None = None
     provenance: Literal["human", "wire", "automated"] | None = None
 
@@ -146,7 +160,7 @@ class Revised(_Data):
     authors: OneLines | None = None
     sources: Sources | None = None
     images: Images | None = None
-    key_event: bool = False
+    key_event: bool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Revised:

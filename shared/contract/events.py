@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from shared.article.dates import parse_rfc3339
-from shared.contract.acts import ACTS, Act, Posted, Time
+from shared.contract.acts import ACTS, ADDRESS, OBJECT, Act, Posted, Time
 from shared.contract.copy_rules import UPDATE_ID, Slug
 from shared.contract.errors import FieldError, InvalidEvent
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_DEPTH = 32
 
-_EXTENSION = re.compile(r"[a-z0-9]{1,20}")
+_EXTENSION = re.compile(r"[a-z0-9]+")
 _URI_REFERENCE = r"^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+$"
 
 
@@ -115,7 +115,7 @@ def _check_extensions(extensions: Mapping[str, object]) -> None:
     errors = []
     for name, value in extensions.items():
         if not _EXTENSION.fullmatch(name):
-            detail = "is no attribute's name: 1 to 20 lower-case letters and digits"
+            detail = "is no attribute's name: lower-case letters and digits only"
             errors.append(FieldError(_pointer([name]), detail))
         elif not isinstance(value, str | int):
             detail = "must be a string, an integer or a boolean"
@@ -132,18 +132,10 @@ def _field_errors(error: ValidationError, *prefix: str) -> list[FieldError]:
     """Turn pydantic's errors into ours: one a field, never with what was sent."""
     by_pointer: dict[str, FieldError] = {}
     for item in error.errors(include_url=False, include_input=False, include_context=True):
-        pointer = _pointer([*prefix, *_path(item)])
+        path = [part for part in item["loc"] if part not in (ADDRESS, OBJECT)]
+        pointer = _pointer([*prefix, *path])
         by_pointer.setdefault(pointer, FieldError(pointer, _detail(item)))
     return list(by_pointer.values())
-
-
-def _path(item: ErrorDetails) -> Iterable[object]:
-    """Leave out the names that pydantic gives to the branches of a union."""
-    last = len(item["loc"]) - 1
-    for place, part in enumerate(item["loc"]):
-        branch = isinstance(part, str) and ("[" in part or (place < last and part[0].isupper()))
-        if not branch:
-            yield part
 
 
 def _detail(item: ErrorDetails) -> str:
@@ -152,9 +144,13 @@ def _detail(item: ErrorDetails) -> str:
             return "is no field of this event; check its spelling or remove it"
         case "missing":
             return "is required"
+        case "tuple_type":
+            return "must be an array"
+        case "model_type" | "dict_type":
+            return "must be an object"
         case "string_pattern_mismatch":
             return f"must match {item['ctx']['pattern']}"
         case "value_error":
             return item["msg"].removeprefix("Value error, ")
         case _:
-            return item["msg"]
+            return item["msg"].replace("Input should be", "must be")

@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from redis.asyncio import Redis
 
 from shared.article.article import PAGE_SIZE, Article, Body, Head, Mark, Update, page_of
-from shared.article.placing import above, as_displayed, numbers_above
+from shared.article.order import displayed
+from shared.article.placing import above, numbers_above
 from shared.article.stored import link_of, load_body, load_head, load_update
 from shared.contract.canonical import short
 from shared.contract.errors import Busy
@@ -242,7 +243,7 @@ class Snapshots:
         names = {number: ref.partition("@")[0] for number, ref in around.items()}
         changes = tuple(
             Change(_kind(update, since), above(head, update, names), update)
-            for update in as_displayed(head, updates)
+            for update in displayed(head, updates)
         )
         return Changes(head, body=body, changes=changes)
 

@@ -23,7 +23,7 @@ def article(article: model.Article) -> dict[str, Any]:
     return {
         **head(article.head),
         "body": body(article.body),
-        "updates": [update(each) for each in displayed(article)],
+        "updates": [update(each) for each in displayed(article.head, article.updates.values())],
     }
 
 

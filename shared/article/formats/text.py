@@ -27,7 +27,7 @@ def page(article: Article) -> str:
         return withdrawn(head)
     updates = (
         update(each, head.timezone, head.locale, pinned=each.update_id == head.pinned)
-        for each in displayed(article)
+        for each in displayed(head, article.updates.values())
     )
     return assembled(top(head, article.body), updates)
 

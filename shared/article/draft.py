@@ -1,0 +1,93 @@
+"""An article in the making: what the acts of one fold change, step by step.
+
+A step's changes count once the step is kept; until then they can be dropped without a trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from shared.article.article import Body, Head, Mark, Update
+from shared.article.markdown import blocks, words
+from shared.contract.canonical import short
+
+
+class Draft:
+    """The head, the body, and the updates by layers: this step's, this fold's, the known."""
+
+    def __init__(self, head: Head, body: Body, known: Mapping[str, Update]) -> None:
+        self.head, self.body = head, body
+        self.changed: dict[str, Update] = {}
+        self._known = known
+        self._staged: dict[str, Update] = {}
+        self._before = head, body
+
+    def begin(self, seq: int, chain: str) -> None:
+        """Begin the step that makes version *seq*."""
+        self._before = self.head, self.body
+        self.head = replace(self.head, version=seq, chain=chain)
+
+    def keep(self) -> None:
+        """Let the step count. What a killed article was is forgotten."""
+        if self.head.status == "killed":
+            self.changed.clear()
+        else:
+            self.changed.update(self._staged)
+        self._staged.clear()
+
+    def drop(self) -> None:
+        """Undo the step but for its number and chain, and mark it as one that had no effect."""
+        version, chain = self.head.version, self.head.chain
+        head, self.body = self._before
+        marked = (*head.quarantined, version)
+        self.head = replace(head, version=version, chain=chain, quarantined=marked)
+        self._staged.clear()
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.head.version, short(self.head.chain))
+
+    def find(self, update_id: str | None) -> Update | None:
+        if update_id is None:
+            return None
+        layers = (self._staged, self.changed, self._known)
+        return next((layer[update_id] for layer in layers if update_id in layer), None)
+
+    def live(self, update_id: str) -> Update | None:
+        update = self.find(update_id)
+        return None if update is None or update.retracted else update
+
+    def put(self, update: Update) -> None:
+        """Put *update*, or its new form, in its place and keep the head's counts true."""
+        before = self.find(update.update_id)
+        self._staged[update.update_id] = update
+        self.head = replace(
+            self.head,
+            update_count=self.head.update_count + _count(update) - _count(before),
+            update_words=self.head.update_words + _words(update) - _words(before),
+        )
+
+    def amend(self, update: Update, **facts: Any) -> None:
+        """Put *update* with other *facts*; without any, its place on the page has changed."""
+        self.put(replace(update, changed=self.mark, **facts))
+
+    def acted(self, time: datetime) -> None:
+        """Let `Updated` move to *time*, never back."""
+        latest = max(self.head.acted_at or time, time)
+        self.head = replace(self.head, acted_at=latest)
+
+    def set_body(self, source: str) -> None:
+        parts = blocks(source)
+        self.body = Body(source, parts, words(parts))
+        self.head = replace(self.head, body_words=self.body.words, body=self.mark)
+
+
+def _count(update: Update | None) -> int:
+    return int(update is not None and not update.retracted)
+
+
+def _words(update: Update | None) -> int:
+    return update.copy.words if update is not None and update.copy is not None else 0
