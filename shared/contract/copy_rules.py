@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from shared.article.normal import nfc
+
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 UPDATE_ID = r"^[A-Za-z0-9._~-]{1,64}$"
 
-#: Controls but tab, line feed and carriage return, and surrogates, which are no text at all.
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+#: Controls but tab, line feed and carriage return; surrogates and what no XML document may
+#: hold, which are no text at all.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _LINE_BREAKS = re.compile("[\n\r\t\u2028\u2029]")
 
 
+def is_text(value: str) -> bool:
+    """Whether *value* is free of what no field may hold."""
+    return not _NO_TEXT.search(value)
+
+
 def _text(value: str) -> str:
-    if found := _CONTROLS.search(value):
-        raise ValueError(f"holds the control character U+{ord(found[0]):04X}; remove it")
-    return unicodedata.normalize("NFC", value)
+    if found := _NO_TEXT.search(value):
+        raise ValueError(f"holds U+{ord(found[0]):04X}, which is no text; remove it")
+    return nfc(value)
 
 
 def _one_line(value: str) -> str:
