@@ -20,3 +20,13 @@ def monotonic() -> float:
 def new_key() -> bytes:
     """Return 32 random bytes."""
     return secrets.token_bytes(32)
+
+
+def new_secret() -> str:
+    """Return 256 random bits as text that a header and a shell take."""
+    return secrets.token_urlsafe(32)
+
+
+def new_name() -> str:
+    """Return a short random name of letters and digits."""
+    return secrets.token_hex(5)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 META = "writethru:meta"
 LANES = "writethru:lanes"
+API_KEYS = "writethru:keys"
 RENDER_GROUP = "render"
 
 
