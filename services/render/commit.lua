@@ -18,12 +18,13 @@
 --
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
--- ARGV[8] plan, as JSON: rev, replace, killed, body, kinds, updated, group,
+-- ARGV[8] plan, as JSON: rev, replace, killed, kinds, group,
+--         body (ref, if it changed), updated (unless never published),
 --         updates [[update_id, ref, version]], superseded [field], pages [[page, refs]],
 --         acks [[entry, seq]]
 --
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
--- replace: the whole article was folded anew; to is at least from.
+-- replace: the whole article was folded anew, maybe to fewer events than it had.
 --
 -- Returns {"committed" | "stale" | "fork" | "newer" | "acked", version}.
 local slug, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
@@ -43,6 +44,14 @@ redis.call("ZCARD", KEYS[10])
 local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
 local rev = tonumber(article[4] or plan.rev)
 
+-- A renderer that was overtaken takes back what it wrote ahead, and may have taken ours.
+local function bytes_are_there()
+    for _, item in ipairs(plan.updates) do
+        if redis.call("HEXISTS", KEYS[4], item[2]) == 0 then return false end
+    end
+    return not plan.body or redis.call("HEXISTS", KEYS[4], plan.body) == 1
+end
+
 local function verdict()
     if rev > plan.rev then return "newer" end
     if version ~= from or (rev < plan.rev and not plan.replace) then return "stale" end
@@ -52,6 +61,7 @@ local function verdict()
     if not last or string.match(last, '^{"seq":%d+,"chain":"(%x+)"') ~= ARGV[5] then
         return "fork"
     end
+    if not bytes_are_there() then return "stale" end
     return "committed"
 end
 
@@ -62,10 +72,13 @@ if result == "committed" then
     end
     if plan.killed then
         redis.call("DEL", KEYS[3], KEYS[4])
-        redis.call("ZREM", KEYS[10], slug)
-    else
+    elseif plan.body then
         redis.call("HSET", KEYS[3], "body", plan.body)
+    end
+    if plan.updated then
         redis.call("ZADD", KEYS[10], plan.updated, slug)
+    else
+        redis.call("ZREM", KEYS[10], slug)
     end
     for _, item in ipairs(plan.updates) do
         redis.call("HSET", KEYS[4], item[1], item[2])
@@ -79,15 +92,16 @@ if result == "committed" then
     end
     redis.call("HSET", KEYS[3], "version", to, "chain", ARGV[5], "rev", plan.rev, "head", ARGV[6])
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
-    if to > from then
+    if ARGV[5] ~= ARGV[3] then
         redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
             "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds)
     end
     version = to
 end
 
+-- An article that is caught up needs no wake-up, nor one of a timeline that was lost.
 for _, item in ipairs(plan.acks) do
-    if item[2] <= version then
+    if item[2] <= version or version >= seq then
         redis.call("XACK", KEYS[8], plan.group, item[1])
     end
 end

@@ -1,0 +1,265 @@
+"""From an article's ledger to its committed state, whatever comes between.
+
+A render folds all that the ledger has beyond the committed version; it never folds "the message
+it got". So order, duplicates, lost wake-ups and other renderers at work can't hurt: what was
+overtaken writes nothing, and starts over from what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
+from services.render.core.wakeups import Wakeup
+from services.render.core.writes import (
+    InconsistentError,
+    Stored,
+    Writes,
+    continuing,
+    heads,
+    plan,
+    portions,
+    remember,
+    replacing,
+    touched_pages,
+)
+from shared.article.article import Article, Body, Head, Update
+from shared.article.fold import FOLD_REVISION, continued, fold, named
+from shared.article.stored import load_entry, load_head, load_update
+from shared.runtime.keys import RENDER_GROUP, ArticleKeys
+from shared.runtime.lanes import Lanes
+from shared.runtime.scripts import Script
+
+#: Entries folded at once: other articles wait that long, and a commit stays small.
+ENTRIES_A_ROUND = 200
+#: Pages of a warm article that are kept at hand: the last one, and where corrections go.
+WARM_PAGES = 4
+#: A render that is overtaken so often leaves the article to those who overtake it.
+TRIES = 20
+FIELDS_A_READ = 500
+
+log = structlog.get_logger()
+
+Step = Literal["done", "more", "again"]
+
+
+class Store:
+    """Renders articles; keeps the *warm* ones that it touched last at hand."""
+
+    def __init__(self, redis: Redis, lanes: Lanes, warm: int = 1_000) -> None:
+        self._redis = redis
+        self._lanes = lanes
+        self._warm: OrderedDict[str, Stored] = OrderedDict()
+        self._warm_limit = warm
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._commit = Script("services.render", "commit.lua")
+        self._withdraw = Script("services.render", "withdraw.lua")
+
+    async def render(self, slug: str, wakeups: Sequence[Wakeup] = ()) -> None:
+        """Bring *slug* up to its ledger, and ack those of *wakeups* that it covers then.
+
+        Raises:
+            RedisError: the engine refused or stayed silent; nothing is half-written.
+            LedgerError: see there.
+        """
+        keys = self._lanes.of(slug).article(slug)
+        async with self._turns.setdefault(slug, asyncio.Lock()):
+            failures = 0
+            while failures < TRIES:
+                step = await self._step(keys, wakeups)
+                if step == "done":
+                    return
+                failures = failures + 1 if step == "again" else 0
+            log.info("article.left_to_others", article=slug)
+
+    async def rebuild(self, slug: str) -> None:
+        """Fold *slug* from its first event, and replace all that is stored of it.
+
+        Raises:
+            RedisError, LedgerError: as `render`.
+        """
+        keys = self._lanes.of(slug).article(slug)
+        async with self._turns.setdefault(slug, asyncio.Lock()):
+            for _ in range(TRIES):
+                if await self._replay(keys, ()) == "done":
+                    return
+
+    async def _step(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
+        """Take one round of entries, from a warm article if there is one."""
+        warm = self._warm.pop(keys.slug, None)
+        before = warm or await self._load(keys)
+        if before is None:
+            return await self._replay(keys, wakeups)
+        filed, records = await self._look(keys, before.head.version)
+        if filed.rev > FOLD_REVISION:
+            return await self._settle(keys, filed, Stored(before.head), wakeups)
+        if not filed.at(before.head):
+            return "again"
+        if not records and filed.seq == filed.version:
+            return await self._settle(keys, filed, before, wakeups)
+        if not records or not follows(before.head, records[0]):
+            log.warning("article.forked", article=keys.slug, version=filed.version)
+            return await self._replay(keys, wakeups)
+        try:
+            writes = await self._fold(keys, before, records)
+        except InconsistentError as error:
+            if not (await self._filed(keys)).at(before.head):
+                return "again"
+            log.warning("article.damaged", article=keys.slug, reason=str(error))
+            return await self._replay(keys, wakeups)
+        if await self._make_current(keys, filed, writes, wakeups) != "committed":
+            return "again"
+        self._keep_warm(keys.slug, remember(before, writes, WARM_PAGES))
+        return "more" if len(records) == ENTRIES_A_ROUND else "done"
+
+    async def _replay(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
+        """Fold the whole ledger, and replace what is stored."""
+        filed = await self._filed(keys)
+        if filed.rev > FOLD_REVISION:
+            return await self._settle(keys, filed, Stored(Head(keys.slug)), wakeups)
+        article, new = Article(Head(keys.slug)), []
+        while records := await self._records(keys, article.head.version):
+            if not follows(article.head, records[0]):
+                return "again"
+            entries = [load_entry(record) for record in records]
+            article = continued(article, entries)
+            new += [entry for entry in entries if entry.seq > filed.version]
+        if article.head.version < filed.seq or not article.head.version:
+            found = article.head.version
+            raise LedgerError(f"{keys.slug}: {filed.seq} events were accepted, {found} are there")
+        fields: Any = await self._redis.hkeys(keys.updates)
+        writes = replacing(article, [name.decode() for name in fields], new)
+        result = await self._make_current(keys, filed, writes, wakeups)
+        if result == "committed":
+            log.info("article.rebuilt", article=keys.slug, version=article.head.version)
+        return "done" if result == "committed" else "again"
+
+    async def _settle(
+        self, keys: ArticleKeys, filed: Filed, before: Stored, wakeups: Sequence[Wakeup]
+    ) -> Step:
+        """Ack what is covered: there is nothing to render, or a newer renderer does it."""
+        writes = Writes(before.head)
+        result = await self._run_commit(keys, filed, writes, filed.version, filed.chain, wakeups)
+        if result == "acked" and before.head.status == "killed":
+            # Whoever was overtaken by the kill and died may have left copy behind.
+            await self._redis.unlink(keys.updates, keys.pages, keys.changed)
+        if result == "acked":
+            self._keep_warm(keys.slug, before)
+        return "done" if result in ("acked", "newer") else "again"
+
+    async def _load(self, keys: ArticleKeys) -> Stored | None:
+        """Read what is committed; None if that is of an older fold or does not fit together."""
+        async with self._redis.pipeline(transaction=True) as step:
+            step.hmget(keys.article, FIELDS)
+            step.hmget(keys.state, "head", "body")
+            facts, (head, body) = await step.execute()
+        filed = read_filed(facts)
+        if not filed.version and head is None:
+            return Stored(Head(keys.slug))
+        try:
+            stored = Stored(load_head(head or b""), body and body.decode())
+        except ValueError:
+            return None
+        return stored if filed.at(stored.head) else None
+
+    async def _look(self, keys: ArticleKeys, version: int) -> tuple[Filed, list[bytes]]:
+        """Read what is filed and a round of entries beyond *version*, in one go."""
+        async with self._redis.pipeline(transaction=False) as both:
+            both.hmget(keys.article, FIELDS)
+            both.lrange(keys.ledger, version, version + ENTRIES_A_ROUND - 1)
+            facts, records = await both.execute()
+        return read_filed(facts), records
+
+    async def _filed(self, keys: ArticleKeys) -> Filed:
+        facts: Any = await self._redis.hmget(keys.article, FIELDS)
+        return read_filed(facts)
+
+    async def _records(self, keys: ArticleKeys, version: int) -> list[bytes]:
+        records: Any = await self._redis.lrange(keys.ledger, version, version + ENTRIES_A_ROUND - 1)
+        return list(records)
+
+    async def _fold(self, keys: ArticleKeys, before: Stored, records: Sequence[bytes]) -> Writes:
+        """Fold *records*, reading the updates that they name and the pages that change."""
+        entries = [load_entry(record) for record in records]
+        refs = await self._read(keys.updates, sorted(named(entries, before.head)))
+        known = await self._read_updates(keys, refs)
+        folded = fold(before.head, Body(), known, entries)
+        missing = touched_pages(before.head, folded) - before.pages.keys()
+        pages = await self._read(keys.pages, [str(page) for page in sorted(missing)])
+        read = {int(page): tuple(line.split()) for page, line in pages.items()}
+        before = Stored(before.head, before.body, {**before.pages, **read})
+        return continuing(before, folded, refs, entries)
+
+    async def _read_updates(self, keys: ArticleKeys, refs: Mapping[str, str]) -> dict[str, Update]:
+        found = await self._read(keys.updates, list(refs.values()))
+        if len(found) < len(refs):
+            raise InconsistentError("an update is gone")
+        return {name: load_update(found[ref].encode()) for name, ref in refs.items()}
+
+    async def _read(self, key: str, fields: Sequence[str]) -> dict[str, str]:
+        """Return those of *fields* that the hash *key* has."""
+        found: dict[str, str] = {}
+        for start in range(0, len(fields), FIELDS_A_READ):
+            some = fields[start : start + FIELDS_A_READ]
+            values: Any = await self._redis.hmget(key, some)
+            pairs = zip(some, values, strict=True)
+            found.update((name, value.decode()) for name, value in pairs if value is not None)
+        return found
+
+    async def _make_current(
+        self, keys: ArticleKeys, filed: Filed, writes: Writes, wakeups: Sequence[Wakeup]
+    ) -> str:
+        """Write the bytes, then commit; take the bytes back if the commit did not come about."""
+        for some in portions(writes.ahead):
+            await self._redis.hset(keys.updates, items=some)
+        head = writes.head
+        try:
+            result = await self._run_commit(keys, filed, writes, head.version, head.chain, wakeups)
+        except ResponseError:
+            await self._take_back(keys, writes)
+            raise
+        if result == "committed":
+            log.debug("article.rendered", article=head.slug, version=head.version)
+        else:
+            await self._take_back(keys, writes)
+        return result
+
+    async def _take_back(self, keys: ArticleKeys, writes: Writes) -> None:
+        if writes.ahead:
+            await self._withdraw.run(self._redis, [keys.updates, keys.state], list(writes.ahead))
+
+    async def _run_commit(
+        self,
+        keys: ArticleKeys,
+        filed: Filed,
+        writes: Writes,
+        to: int,
+        chain: str,
+        wakeups: Sequence[Wakeup],
+    ) -> str:
+        lane = keys.lane
+        result, _ = await self._commit.run(
+            self._redis,
+            [
+                keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
+                keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
+            ],
+            [
+                keys.slug, filed.version, filed.chain, to, chain,
+                *heads(writes), plan(writes, RENDER_GROUP, wakeups),
+            ],
+        )  # fmt: skip
+        return str(result.decode())
+
+    def _keep_warm(self, slug: str, stored: Stored) -> None:
+        self._warm[slug] = stored
+        if len(self._warm) > self._warm_limit:
+            self._warm.popitem(last=False)
