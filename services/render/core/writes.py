@@ -131,7 +131,7 @@ def remember(before: Stored, writes: Writes, pages: int) -> Stored:
 
 def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
     """Return the plan that `commit.lua` carries out; *acks* are entries of *group* and seqs."""
-    updated = writes.head.updated_at
+    score = latest_score(writes.head)
     facts: dict[str, Any] = {
         "rev": FOLD_REVISION,
         "replace": writes.replace,
@@ -147,9 +147,15 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
     }
     if writes.body:
         facts["body"] = writes.body
-    if updated:
-        facts["updated"] = str((updated - _EPOCH) // timedelta(microseconds=1))
+    if score is not None:
+        facts["updated"] = str(score)
     return orjson.dumps(facts)
+
+
+def latest_score(head: Head) -> int | None:
+    """Return where the article stands in Latest News: when it was updated, in microseconds."""
+    updated = head.updated_at
+    return None if updated is None else (updated - _EPOCH) // timedelta(microseconds=1)
 
 
 def portions(ahead: Mapping[str, bytes]) -> Iterator[list[str | bytes]]:

@@ -1,0 +1,118 @@
+"""The render service, wired: engine, store, read loops, sweeper, watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+
+from services.render.consume import Consumer, make_groups
+from services.render.rendering import Rendering
+from services.render.store import Store
+from services.render.sweep import Sweeper, Timing
+from shared.runtime.installation import open_installation
+from shared.runtime.lanes import Lanes
+from shared.runtime.redis import LOST, connect
+from shared.runtime.settings import Settings
+
+#: "Try again": a supervisor starts us anew, and a new start makes what was missing.
+EXIT_FAULT = 75
+WATCH_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class App:
+    """One renderer. Any number of them may run; none needs to know of the others."""
+
+    def __init__(self, settings: Settings, timing: Timing) -> None:
+        self._settings = settings
+        self._timing = timing
+
+    async def run(self) -> int:
+        """Render until told to stop; return the exit status, not 0 when a part has died.
+
+        Raises:
+            SettingsError: the installation has other settings.
+        """
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        stop = asyncio.create_task(stopped.wait())
+        work = asyncio.create_task(self._work())
+        await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            stop.cancel()
+            return work.result()
+        work.cancel()
+        await asyncio.wait({work})
+        log.info("service.stopped")
+        return 0
+
+    async def _work(self) -> int:
+        """Return when a part has died."""
+        redis = connect(self._settings.redis_url)
+        async with redis:
+            lanes = await self._open(redis)
+            rendering = Rendering(redis, lanes, Store(redis, lanes))
+            await make_groups(redis, lanes)
+            consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
+            sweeper = Sweeper(redis, lanes, rendering, self._timing)
+            async with _running(consumer), _task(sweeper) as sweeping:
+                log.info("service.started", consumer=_name(), lanes=len(lanes))
+                return await _watch(consumer, sweeping)
+
+    async def _open(self, redis: Redis) -> Lanes:
+        while True:
+            try:
+                installation = await open_installation(redis, self._settings.lanes)
+            except LOST as error:
+                log.warning("engine.awaited", reason=str(error))
+                await asyncio.sleep(0.5)
+            else:
+                return installation.lanes
+
+
+def create_app(settings: Settings, timing: Timing | None = None) -> App:
+    return App(settings, timing or Timing())
+
+
+async def _watch(consumer: Consumer, sweeping: asyncio.Task[None]) -> int:
+    """Try nothing clever: a new process is the one repair that always works."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        fault = "the sweeper has ended" if sweeping.done() else consumer.fault()
+        if fault:
+            log.critical("service.failed", reason=fault)
+            return EXIT_FAULT
+
+
+@asynccontextmanager
+async def _running(consumer: Consumer) -> AsyncIterator[None]:
+    try:
+        await consumer.start()
+        yield
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def _task(sweeper: Sweeper) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(sweeper.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _name() -> str:
+    """Name this process among the group's consumers."""
+    return f"{socket.gethostname()}-{os.getpid()}"

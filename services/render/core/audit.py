@@ -1,0 +1,93 @@
+"""What is stored against what the ledger says, in sentences. They never quote copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from services.render.core.filed import Filed
+from services.render.core.writes import latest_score, replacing
+from shared.article.article import Article
+from shared.article.fold import FOLD_REVISION
+from shared.article.stored import dump_head, update_ref
+from shared.contract.canonical import fingerprint, link
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that the engine keeps of an article beside its ledger, read at one version."""
+
+    filed: Filed
+    chain: str
+    seen: Mapping[bytes, bytes]
+    state: Mapping[bytes, bytes]
+    updates: Mapping[bytes, bytes]
+    pages: Mapping[bytes, bytes]
+    changed: Mapping[bytes, float]
+    latest: float | None
+
+
+def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[str]:
+    """Yield what is wrong with the ledger itself, and with what was filed beside it."""
+    chain = ""
+    seen: dict[bytes, bytes] = {}
+    for seq, record in enumerate(map(orjson.loads, records), start=1):
+        event = record["event"]
+        sent = {name: value for name, value in event.items() if name != "time"}
+        mark = fingerprint(key, sent if record["clocked"] else event)
+        if record["seq"] != seq:
+            yield f"ledger: place {seq} holds seq {record['seq']}"
+        if record["fingerprint"] != mark:
+            yield f"ledger: the fingerprint of event {seq} is not the event's"
+        chain = link(chain, seq, record["fingerprint"])
+        if record["chain"] != chain:
+            yield f"ledger: the chain breaks at event {seq}"
+        name = f"{event['id']} {event['source']}".encode()
+        seen[name] = f"{seq} {record['chain']} {record['fingerprint']}".encode()
+    if (kept.filed.seq, kept.chain) != (len(records), chain):
+        yield f"article: {kept.filed.seq} events filed, the ledger has {len(records)}"
+    yield from _different("seen", seen, kept.seen)
+
+
+def state_faults(article: Article, kept: Kept) -> Iterator[str]:
+    """Yield where what is stored is not *article*, the fold of the ledger."""
+    head = article.head
+    if kept.filed.version != kept.filed.seq:
+        yield f"article: version {kept.filed.version} of {kept.filed.seq}"
+    if not kept.filed.at(head):
+        yield f"article: it is not at version {head.version} and its chain, fold {FOLD_REVISION}"
+    expected = replacing(article, (), ())
+    state: dict[bytes, bytes] = {
+        b"version": str(head.version).encode(),
+        b"chain": head.chain.encode(),
+        b"rev": str(FOLD_REVISION).encode(),
+        b"head": dump_head(head),
+    }
+    if expected.body:
+        state[b"body"] = expected.body.encode()
+    pointers = {each.update_id: update_ref(each).encode() for each in expected.updates}
+    updates = {name.encode(): value for name, value in {**expected.ahead, **pointers}.items()}
+    pages = {str(page).encode(): " ".join(refs).encode() for page, refs in expected.pages.items()}
+    changed = {each.update_id.encode(): each.changed.version for each in expected.updates}
+    yield from _different("state", state, kept.state)
+    yield from _different("updates", updates, kept.updates)
+    yield from _different("pages", pages, kept.pages)
+    yield from _different("changed", changed, kept.changed)
+    score = latest_score(head)
+    if kept.latest != (float(score) if score is not None else None):
+        yield "latest: it stands at another time"
+
+
+def _different(
+    key: str, expected: Mapping[bytes, Any], found: Mapping[bytes, Any]
+) -> Iterator[str]:
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            yield f"{key}: {name.decode()} is missing"
+        elif name not in expected:
+            yield f"{key}: {name.decode()} should not be there"
+        elif expected[name] != found[name]:
+            yield f"{key}: {name.decode()} differs"

@@ -1,0 +1,69 @@
+"""Rendering what wake-ups name: several articles at a time, each once, and never in vain.
+
+Nothing raises here. What fails stays dirty, and the sweeper takes it up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.render.core.filed import LedgerError
+from services.render.core.wakeups import Entry, Wakeup, batch
+from services.render.store import Store
+from shared.runtime.keys import RENDER_GROUP, Lane
+from shared.runtime.lanes import Lanes
+
+ARTICLES_AT_ONCE = 16
+
+log = structlog.get_logger()
+
+
+class Rendering:
+    """The one way from wake-ups to the store, for reader and sweeper alike."""
+
+    def __init__(self, redis: Redis, lanes: Lanes, store: Store) -> None:
+        self._redis = redis
+        self._lanes = lanes
+        self._store = store
+        self._turns = asyncio.Semaphore(ARTICLES_AT_ONCE)
+
+    async def take(self, lane: Lane, entries: Iterable[Entry]) -> None:
+        """Render the articles that *entries* of *lane* name; ack what names none."""
+        found = batch(entries)
+        strays = list(found.strays)
+        renders = []
+        for slug, wakeups in found.articles.items():
+            if self._lanes.of(slug) == lane:
+                renders.append(self.render(slug, wakeups))
+            else:
+                strays += [entry_id for entry_id, _ in wakeups]
+        if strays:
+            await self._drop(lane, strays)
+        await asyncio.gather(*renders)
+
+    async def render(self, slug: str, wakeups: Sequence[Wakeup] = ()) -> bool:
+        """Bring one article up to its ledger; return whether that worked."""
+        async with self._turns:
+            try:
+                await self._store.render(slug, wakeups)
+            except (RedisError, LedgerError) as error:
+                log.warning("article.postponed", article=slug, reason=str(error))
+            except Exception as error:  # noqa: BLE001 -- one article must not stop the others
+                # Its words could be copy.
+                log.error("article.failed", article=slug, error=type(error).__name__)
+            else:
+                return True
+        return False
+
+    async def _drop(self, lane: Lane, strays: Sequence[str]) -> None:
+        try:
+            await self._redis.xack(lane.events, RENDER_GROUP, *strays)
+        except RedisError as error:
+            log.warning("wakeup.postponed", lane=lane.tag, reason=str(error))
+        else:
+            log.warning("wakeup.dropped", lane=lane.tag, entries=strays)

@@ -1,0 +1,99 @@
+"""Comparing stored articles with what their ledgers give; the repair is the store's `rebuild`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis.asyncio import Redis
+
+from services.render.core.audit import Kept, ledger_faults, state_faults
+from services.render.core.filed import FIELDS, read_filed
+from shared.article.article import Article, Head
+from shared.article.fold import continued
+from shared.article.stored import load_entry
+from shared.contract.errors import Busy
+from shared.runtime.keys import ArticleKeys
+from shared.runtime.lanes import Lanes
+
+FIELDS_A_READ = 500
+ENTRIES_A_READ = 200
+#: An article may be just being rendered; one that is behind for two seconds is not.
+TRIES = 20
+PAUSE_SECONDS = 0.1
+
+
+async def every_article(redis: Redis, lanes: Lanes) -> AsyncIterator[str]:
+    """Yield the slug of every article that has a ledger, in no order."""
+    for lane in lanes:
+        prefix = lane.article("").ledger
+        pattern = prefix.replace("[", "\\[")
+        async for key in redis.scan_iter(match=f"{pattern}*", count=1_000):
+            yield key.decode().removeprefix(prefix)
+
+
+async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> list[str]:
+    """Return every difference between what is stored of *slug* and what its ledger gives.
+
+    *key* is the installation's. An article that is behind is given two seconds to catch up.
+
+    Raises:
+        Busy: it changes faster than it can be read.
+    """
+    keys = lanes.of(slug).article(slug)
+    behind: list[str] | None = None
+    for _ in range(TRIES):
+        kept = await _read(redis, keys)
+        if kept is not None:
+            behind = await _compare(redis, keys, key, kept)
+            if kept.filed.version == kept.filed.seq:
+                return behind
+        await asyncio.sleep(PAUSE_SECONDS)
+    if behind is None:
+        raise Busy(f"The article {slug} changes faster than it can be read; try again.")
+    return behind
+
+
+async def _compare(redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept) -> list[str]:
+    records: list[bytes] = []
+    article = Article(Head(keys.slug))
+    while more := await _records(redis, keys, len(records)):
+        entries = [load_entry(record) for record in more[: kept.filed.seq - len(records)]]
+        article = continued(article, (each for each in entries if each.seq <= kept.filed.version))
+        records += more
+    records = records[: kept.filed.seq] if kept.filed.seq else records
+    return [*ledger_faults(key, records, kept), *state_faults(article, kept)]
+
+
+async def _records(redis: Redis, keys: ArticleKeys, start: int) -> list[bytes]:
+    records: Any = await redis.lrange(keys.ledger, start, start + ENTRIES_A_READ - 1)
+    return list(records)
+
+
+async def _read(redis: Redis, keys: ArticleKeys) -> Kept | None:
+    """Read what is stored; None if the article moved on while it was read."""
+    async with redis.pipeline(transaction=True) as step:
+        step.hmget(keys.article, *FIELDS, "chain")
+        step.hgetall(keys.seen)
+        step.hgetall(keys.state)
+        step.hkeys(keys.updates)
+        step.hgetall(keys.pages)
+        step.zrange(keys.changed, 0, -1, withscores=True)
+        step.zscore(keys.lane.latest, keys.slug)
+        facts, seen, state, names, pages, changed, latest = await step.execute()
+    updates = await _values(redis, keys.updates, names)
+    now: Any = await redis.hmget(keys.article, *FIELDS, "chain")
+    if now != facts:
+        return None
+    filed, chain = read_filed(facts[:-1]), (facts[-1] or b"").decode()
+    return Kept(filed, chain, seen, state, updates, pages, dict(changed), latest)
+
+
+async def _values(redis: Redis, key: str, names: list[bytes]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for start in range(0, len(names), FIELDS_A_READ):
+        some: Any = names[start : start + FIELDS_A_READ]
+        values: Any = await redis.hmget(key, some)
+        found.update((name, value) for name, value in zip(some, values, strict=True) if value)
+    return found
