@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from shared.runtime.clock import new_key
 from shared.runtime.keys import LANES, META
 from shared.runtime.lanes import Lanes, choose_tags
+from shared.runtime.redis import LOST
 from shared.runtime.settings import SettingsError
 
 SCHEMA = 1
+
+_log = structlog.get_logger()
 
 #: Fills an empty list in one step: two services may start at the same moment.
 _FILL = """
@@ -51,3 +56,22 @@ async def open_installation(redis: Redis, lanes: int) -> Installation:
             "start a newer writethru"
         )
     return Installation(Lanes(tuple(tags)), bytes.fromhex(key.decode()))
+
+
+async def await_installation(redis: Redis, lanes: int) -> Installation:
+    """Open the installation as soon as the engine answers, however long that takes.
+
+    Raises:
+        SettingsError: as `open_installation`, or the engine doesn't let us in.
+    """
+    while True:
+        try:
+            return await open_installation(redis, lanes)
+        except (AuthenticationError, NoPermissionError) as error:
+            raise SettingsError(
+                f"WRITETHRU_REDIS_URL: the engine refuses us ({error}); give it the user and "
+                "password of one who may"
+            ) from None
+        except LOST as error:
+            # The client has tried again for seconds, so this loop needs no pause of its own.
+            _log.warning("engine.awaited", reason=type(error).__name__)

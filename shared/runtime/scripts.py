@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 Argument = str | bytes | int
+#: The keys and the arguments of one run.
+Call = tuple[Sequence[str], Sequence[Argument]]
 
 
 class Script:
@@ -26,3 +28,25 @@ class Script:
             return await redis.evalsha(self.sha, len(keys), *keys, *args)
         except NoScriptError:
             return await redis.eval(self.text, len(keys), *keys, *args)
+
+    async def run_all(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
+        """Run the script once for each of *calls*, in order and in one step.
+
+        A reply that is an error stands in its place. All *calls* must be of one lane. Nothing
+        comes between them: an engine that forgets the script or fills up does so before the
+        first or after the last, so what is later never overtakes what is earlier.
+        """
+        replies = await self._step(redis, calls, known=True)
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            replies = await self._step(redis, calls, known=False)
+        return replies
+
+    async def _step(self, redis: Redis, calls: Sequence[Call], *, known: bool) -> list[Any]:
+        async with redis.pipeline(transaction=True) as step:
+            for keys, args in calls:
+                if known:
+                    step.evalsha(self.sha, len(keys), *keys, *args)
+                else:
+                    step.eval(self.text, len(keys), *keys, *args)
+                known = True
+            return await step.execute(raise_on_error=False)

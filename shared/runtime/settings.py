@@ -16,8 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 PREFIX = "WRITETHRU_"
 
-#: Kubernetes injects these for services called writethru-…
-_SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+#: Kubernetes injects these for services called writethru-…; a port as a mere number is no link.
+_SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|\w+_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 Durability = Literal["memory", "fsync"]
 
@@ -79,10 +83,13 @@ class Settings(BaseModel):
         Raises:
             SettingsError: an unknown name, an unreadable file, a bad value.
         """
-        values = {}
+        values: dict[str, str] = {}
         for name, value in environ.items():
-            if name.startswith(PREFIX) and not _SERVICE_LINK.search(name):
+            if name.startswith(PREFIX) and not _SERVICE_LINK.fullmatch(f"{name}={value}"):
                 field = _field(name)
+                if field in values:
+                    both = f"{PREFIX}{field.upper()} and {PREFIX}{field.upper()}_FILE"
+                    raise SettingsError(f"{both} are both set; set one of them")
                 values[field] = _from_file(name, value) if name.endswith("_FILE") else value
         try:
             return cls.model_validate(values)
@@ -107,3 +114,5 @@ def _from_file(name: str, path: str) -> str:
         return Path(path).read_text("utf-8").strip()
     except OSError as error:
         raise SettingsError(f"{name}: {path} can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}: {path} is not UTF-8 text") from None
