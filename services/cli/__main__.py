@@ -1,0 +1,119 @@
+"""The `writethru` command: one module a subcommand, and every failure one line.
+
+Only the module of the command that was asked for is imported, so that each starts as fast as
+what it needs; the list of commands imports them all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from services.cli.failure import Failure
+
+#: Every subcommand, by the heading it stands under in the help.
+COMMANDS = {
+    "Run the stack": ("demo", "up", "ingest", "render", "deliver"),
+    "File and read": ("publish", "page", "watch", "fold"),
+    "Check what is stored": ("verify", "rebuild"),
+}
+INTERRUPTED = 130
+EPILOG = "./writethru test runs the test suite; further words go to pytest."
+
+
+def main() -> None:
+    """Run the command that the arguments name, and end the process with its status."""
+    words = sys.argv[1:]
+    try:
+        status = run(words)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(max(status, flush()))
+
+
+def run(words: list[str]) -> int:
+    """Run the command that *words* name and return its exit status."""
+    name = words[0] if words and words[0] in _names() else None
+    try:
+        return _app(name)(words or ["--help"], prog_name="writethru", standalone_mode=False) or 0
+    except Failure as failure:
+        return complain(name, str(failure), failure.status)
+    except typer.TyperException as wrong:
+        message = wrong.format_message().rstrip(".")
+        command = " ".join(filter(None, ["writethru", name]))
+        return complain(name, f"{message}; see {command} --help", wrong.exit_code)
+    except Exception as error:  # noqa: BLE001 -- a traceback helps nobody who runs a newsroom
+        at = extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}: {error}"
+        return complain(name, f"this is a fault of writethru, please report it: {what}", 1)
+
+
+def complain(name: str | None, line: str, status: int) -> int:
+    """Print the failure of command *name* as one line on standard error."""
+    prefix = " ".join(filter(None, ["writethru", name]))
+    print(f"{prefix}: {' '.join(line.split())}", file=sys.stderr)
+    return status
+
+
+def flush() -> int:
+    """Write out what is still buffered; a reader that has gone, as `head` does, is no news."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+class _Group(TyperGroup):
+    def get_help_option(self, ctx: Any) -> Any:
+        return _without_type(super().get_help_option(ctx))
+
+
+class _Command(TyperCommand):
+    def get_help_option(self, ctx: Any) -> Any:
+        return _without_type(super().get_help_option(ctx))
+
+
+def _without_type(flag: Any) -> Any:
+    """Let the help show a flag as one, without `<bool>`."""
+    flag.metavar = ""
+    return flag
+
+
+def _names() -> set[str]:
+    return {name for names in COMMANDS.values() for name in names}
+
+
+def _app(only: str | None) -> typer.Typer:
+    app = typer.Typer(
+        cls=_Group,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(epilog=EPILOG)(overview)
+    for heading, names in COMMANDS.items():
+        for name in names:
+            if only in (name, None):
+                command = import_module(f"services.cli.{name}").command
+                app.command(name, cls=_Command, rich_help_panel=heading)(command)
+    return app
+
+
+def overview() -> None:
+    """Live articles: newsroom systems file events, readers have the article as it now stands.
+
+    To see it work: writethru demo
+    """
+
+
+if __name__ == "__main__":
+    main()

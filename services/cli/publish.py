@@ -1,0 +1,88 @@
+"""`writethru publish`: files events from files with a running ingest."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from typer import Argument, Option
+
+from services.cli.failure import Failure
+from services.cli.reading import Found, read
+from services.cli.remote import INGEST
+from services.cli.sending import Receipt, Sender
+from services.cli.telling import counted
+
+
+def command(
+    files: Annotated[
+        list[str],
+        Argument(
+            metavar="FILE",
+            help="Events as JSON, a JSON array or NDJSON; - is standard input.",
+        ),
+    ],
+    to: Annotated[str, Option("--to", metavar="URL", help="Where ingest is.")] = INGEST,
+    key: Annotated[
+        str | None, Option("--key", metavar="KEY", help="An API key; it begins with wt_.")
+    ] = None,
+) -> None:
+    """File events, and print a receipt for each as a line of JSON.
+
+    Sending a file again is safe: an event that is stored already comes back as a duplicate.
+    """
+    events = list(read(files))
+    if not events:
+        raise Failure("there are no events in what was given; an empty array files nothing")
+    asyncio.run(_publish(events, to, key))
+
+
+async def _publish(events: Sequence[Found], to: str, key: str | None) -> None:
+    statuses: Counter[str] = Counter()
+    async with Sender(to, key) as sender:
+        with _progress(len(events)) as advance:
+            async for receipt in sender.file([event.text for event in events]):
+                _print(receipt, events[statuses.total()])
+                statuses[receipt["status"]] += 1
+                advance()
+    if missing := statuses["rejected"]:
+        raise Failure(
+            f"{missing} of {counted(len(events), 'event')} rejected; the receipts say why"
+        )
+    if missing := statuses["unknown"]:
+        raise Failure(
+            f"{missing} of {counted(len(events), 'event')} may be stored or not; "
+            "run the same command again: what is stored counts once"
+        )
+
+
+def _print(receipt: Receipt, event: Found) -> None:
+    """Print *receipt*; a `line` is the file's, not the request's."""
+    if "line" in receipt:
+        receipt = receipt | {"line": event.line}
+    sys.stdout.buffer.write(orjson.dumps(receipt) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _progress(events: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal whose standard output goes elsewhere."""
+    shown = sys.stderr.isatty() and not sys.stdout.isatty()
+    bar = Progress(
+        TextColumn("filing events"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not shown,
+    )
+    with bar:
+        task = bar.add_task("", total=events)
+        yield lambda: bar.advance(task)

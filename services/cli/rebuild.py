@@ -1,0 +1,58 @@
+"""`writethru rebuild`: puts in place of what is stored what the ledgers give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from services.cli.failure import Failure
+from services.cli.stored import DataDir, RedisUrl, Slugs, articles, differences, installation
+from services.cli.telling import counted
+from services.render.core.filed import LedgerError
+from services.render.store import Store
+from shared.runtime import log
+from shared.runtime.installation import Installation
+
+
+def command(slugs: Slugs = None, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
+    """Fold every article from its ledger, and replace what is stored.
+
+    It may run while the stack does: readers get the old state or the new one, nothing between.
+    Exits with 1 if an article differs from its ledger even then.
+    """
+    log.configure("rebuild", "warning")
+    asyncio.run(_rebuild(slugs or [], redis_url, data_dir))
+
+
+async def _rebuild(slugs: Sequence[str], redis_url: str | None, data_dir: Path | None) -> None:
+    beyond_repair = 0
+    async with installation(redis_url, data_dir) as (redis, here):
+        chosen = await articles(redis, here.lanes, slugs)
+        store = Store(redis, here.lanes, warm=1)
+        for slug in chosen:
+            left = await _replace(redis, here, store, slug)
+            for difference in left:
+                print(f"{slug}: {difference}", flush=True)
+            beyond_repair += bool(left)
+    if beyond_repair:
+        raise Failure(
+            f"{beyond_repair} of {counted(len(chosen), 'ledger')} damaged beyond a rebuild; "
+            "restore the engine's data from a backup"
+        )
+    print(f"{counted(len(chosen), 'article')} rebuilt")
+
+
+async def _replace(redis: Redis, here: Installation, store: Store, slug: str) -> list[str]:
+    """Rebuild one article, and return what differs afterwards."""
+    before = await differences(redis, here, slug)
+    try:
+        await store.rebuild(slug)
+    except LedgerError as error:
+        return [str(error)]
+    left = await differences(redis, here, slug)
+    if len(left) < len(before):
+        print(f"{slug}: {counted(len(before) - len(left), 'difference')} mended", flush=True)
+    return left

@@ -1,0 +1,165 @@
+"""The stack on one machine: an engine, and the three services around it, until all are well."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from redis.exceptions import RedisError
+
+from services.cli.failure import WRONG_SETTING, Failure
+from services.cli.options import address, environment
+from services.cli.supervise import Part, Say, Supervisor
+from shared.runtime.clock import monotonic
+from shared.runtime.engine import Engine
+from shared.runtime.engine_binary import EngineError
+from shared.runtime.installation import open_installation
+from shared.runtime.redis import connect
+from shared.runtime.settings import Listen, Settings, SettingsError
+
+#: The file of a data folder that says where its engine listens, for `verify` and its like.
+ADDRESS = "engine.url"
+READY_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run. Without *data_dir* the engine is the one that *settings* name."""
+
+    settings: Settings
+    data_dir: Path | None
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that is well. *settings* are what its services run with."""
+
+    settings: Settings
+    supervisor: Supervisor
+
+    @property
+    def ingest(self) -> str:
+        """Where events are filed."""
+        return address(self.settings.ingest_listen)
+
+    @property
+    def deliver(self) -> str:
+        """Where articles are read."""
+        return address(self.settings.deliver_listen)
+
+
+@asynccontextmanager
+async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
+    """Start the stack, wait until it is ready, and stop it in the end.
+
+    Raises:
+        Failure: it can't start.
+    """
+    check_ports(plan.settings)
+    engine = Engine(plan.data_dir) if plan.data_dir else None
+    supervisor = Supervisor(say, engine)
+    try:
+        settings = _with_engine(plan, engine)
+        await _check_engine(settings)
+        await supervisor.start(_parts(settings, plan.workers))
+        await supervisor.during(_until_ready(settings))
+        supervisor.settled = True
+        yield Stack(settings, supervisor)
+    finally:
+        await supervisor.stop()
+
+
+def check_ports(settings: Settings) -> None:
+    """See that both services can listen.
+
+    Raises:
+        Failure: another program has a port, or the host is not this machine's.
+    """
+    for listen, service in (
+        (settings.ingest_listen, "ingest"),
+        (settings.deliver_listen, "deliver"),
+    ):
+        if reason := refusal(listen):
+            raise Failure(
+                f"{service} can't listen on port {listen.port} of {listen.host}: {reason}; "
+                f"choose another with --{service}-port"
+            )
+
+
+def refusal(listen: Listen) -> str | None:
+    """Return why a service can't listen there, or None."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "another program has it"
+            return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return None
+
+
+def _with_engine(plan: Plan, engine: Engine | None) -> Settings:
+    if engine is None or plan.data_dir is None:
+        return plan.settings
+    try:
+        engine.start()
+    except EngineError as error:
+        raise Failure(str(error)) from None
+    (plan.data_dir / ADDRESS).write_text(engine.url + "\n")
+    return plan.settings.model_copy(update={"redis_url": engine.url})
+
+
+async def _check_engine(settings: Settings) -> None:
+    """Make the installation, so that a setting which does not fit it is one failure, not three."""
+    redis = connect(settings.redis_url, retries=1)
+    try:
+        await open_installation(redis, settings.lanes)
+    except SettingsError as error:
+        raise Failure(str(error), WRONG_SETTING) from None
+    except RedisError as error:
+        raise Failure(f"the engine of --redis-url can't be used: {error}") from None
+    finally:
+        await redis.aclose()
+
+
+def _parts(settings: Settings, workers: int) -> list[Part]:
+    """Those that others wait for come first."""
+    environ = environment(settings)
+    names = ["render", *(f"render {number}" for number in range(2, workers + 1))]
+    renders = [Part(name, "services.render", environ) for name in names]
+    return [
+        *renders,
+        Part("ingest", "services.ingest", environ),
+        Part("deliver", "services.deliver", environ),
+    ]
+
+
+async def _until_ready(settings: Settings) -> None:
+    deadline = monotonic() + READY_SECONDS
+    async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as client:
+        for listen in (settings.ingest_listen, settings.deliver_listen):
+            url = address(listen)
+            while said := await _not_ready(client, url):
+                if monotonic() > deadline:
+                    raise Failure(f"{url} is not ready after {READY_SECONDS:.0f} s: {said}")
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _not_ready(client: httpx2.AsyncClient, url: str) -> str | None:
+    """Return what is the matter, or None."""
+    try:
+        answer = await client.get(f"{url}/readyz")
+    except httpx2.TransportError:
+        return "it does not answer"
+    return None if answer.status_code == httpx2.codes.OK else answer.text

@@ -1,0 +1,123 @@
+"""What an installation stores: finding its engine, and every article in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from typer import Argument, Option
+
+from services.cli.failure import WRONG_SETTING, Failure, misused
+from services.cli.options import is_set, settings
+from services.cli.remote import check_slug
+from services.cli.stack import ADDRESS
+from services.render.verify import every_article, verify
+from shared.contract.errors import Busy
+from shared.runtime.data_folder import DataFolderError
+from shared.runtime.engine import Engine
+from shared.runtime.engine_binary import EngineError
+from shared.runtime.installation import Installation, open_installation
+from shared.runtime.keys import META
+from shared.runtime.lanes import Lanes
+from shared.runtime.redis import connect
+from shared.runtime.settings import SettingsError
+
+DATA = Path("data")
+
+Slugs = Annotated[
+    list[str] | None, Argument(metavar="SLUG", help="Articles; all of them if left out.")
+]
+RedisUrl = Annotated[str | None, Option(metavar="URL", help="The engine, if it runs elsewhere.")]
+DataDir = Annotated[
+    Path | None,
+    Option(metavar="DIR", help=r"The data folder of `writethru up`. \[default: ./data]"),
+]
+
+
+@asynccontextmanager
+async def installation(
+    redis_url: str | None, data_dir: Path | None
+) -> AsyncIterator[tuple[Redis, Installation]]:
+    """Open the engine that is named, else the one of the environment, else that of `./data`.
+
+    The engine of a data folder is started for as long as it takes, unless `up` runs on it.
+
+    Raises:
+        Failure: there is no engine, or no installation in it.
+    """
+    if redis_url and data_dir:
+        raise misused("name the engine with --redis-url or with --data-dir, not both")
+    base = settings(redis_url=redis_url)
+    engine = None
+    if data_dir or not (redis_url or is_set("redis_url")):
+        engine, url = _of_folder(data_dir or DATA)
+    else:
+        url = base.redis_url
+    try:
+        redis = connect(url, retries=2)
+        async with redis:
+            yield redis, await _existing(redis, base.lanes)
+    except RedisError as error:
+        raise Failure(f"the engine does not answer as it should: {error}") from None
+    finally:
+        if engine is not None:
+            engine.stop()
+
+
+def _of_folder(folder: Path) -> tuple[Engine | None, str]:
+    """Return the engine of *folder*, if it had to be started, and its address."""
+    if not folder.is_dir():
+        raise Failure(
+            f"there is no data folder {folder}; name it with --data-dir, "
+            "or an engine that runs with --redis-url"
+        )
+    engine = Engine(folder)
+    try:
+        engine.start()
+    except DataFolderError as error:
+        try:
+            return None, (folder / ADDRESS).read_text().strip()
+        except OSError:
+            raise Failure(str(error)) from None
+    except EngineError as error:
+        raise Failure(str(error)) from None
+    return engine, engine.url
+
+
+async def _existing(redis: Redis, lanes: int) -> Installation:
+    if not await redis.exists(META):
+        raise Failure("nothing was ever published to this engine; is it the right one?")
+    try:
+        return await open_installation(redis, lanes)
+    except SettingsError as error:
+        raise Failure(str(error), WRONG_SETTING) from None
+
+
+async def articles(redis: Redis, lanes: Lanes, chosen: Sequence[str]) -> list[str]:
+    """Return the slugs of all articles, or *chosen* if there are any.
+
+    Raises:
+        Failure: one of *chosen* does not exist.
+    """
+    for slug in chosen:
+        if not await redis.exists(lanes.of(check_slug(slug)).article(slug).ledger):
+            raise Failure(f"there is no article {slug} in this installation")
+    if chosen:
+        return list(chosen)
+    return sorted({slug async for slug in every_article(redis, lanes)})
+
+
+async def differences(redis: Redis, here: Installation, slug: str) -> list[str]:
+    """Return where what is stored of *slug* is not what its ledger gives.
+
+    Raises:
+        Failure: it changes too fast to tell.
+    """
+    try:
+        return await verify(redis, here.lanes, here.key, slug)
+    except Busy as busy:
+        raise Failure(busy.detail) from None
