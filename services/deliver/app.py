@@ -1,0 +1,172 @@
+"""The deliver service, wired: engine, hub, feeds, pages, streams."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
+from types import FrameType
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from services.deliver.answers import refuse, refuse_request
+from services.deliver.changes import ChangeFeed
+from services.deliver.firehose import Firehose
+from services.deliver.guard import Guard
+from services.deliver.hub import Hub
+from services.deliver.latest import Latest
+from services.deliver.live import ArticleStream, Channels
+from services.deliver.pages import Pages
+from services.deliver.reading import Reading
+from services.deliver.routes import Routes
+from services.deliver.streams import Limits, Streams
+from services.deliver.waiting import Waiting
+from shared.contract.errors import WritethruError
+from shared.runtime.installation import Installation, open_installation
+from shared.runtime.redis import LOST, connect
+from shared.runtime.settings import Settings
+
+PAUSE_SECONDS = 0.5
+LIMITS = Limits()
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
+    """Return the service as an ASGI application. It connects when it starts, not before."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        streams = Streams(limits)
+        async with (
+            connect(settings.redis_url, retries=1) as redis,
+            connect(settings.redis_url, retries=0) as follower,
+        ):
+            installation = await wait_for_installation(redis, settings.lanes)
+            reading = Reading(redis, installation.lanes)
+            hub = Hub(follower, reading)
+            app.router.routes = _routes(redis, reading, hub, streams, settings.public_url)
+            async with _working(hub.run(), streams.keep()):
+                with _told_of_the_end(streams.close):
+                    log.info("service.started", lanes=len(installation.lanes))
+                    yield
+                    streams.close()
+        log.info("service.stopped")
+
+    app = Starlette(
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: _refuse_request,
+            WritethruError: _refuse,
+            Exception: _fail,
+        },
+    )
+    app.router.redirect_slashes = False
+    return Guard(app)
+
+
+async def wait_for_installation(redis: Redis, lanes: int) -> Installation:
+    """Return the installation as soon as the engine answers.
+
+    Raises:
+        SettingsError: it is another one than the settings say.
+    """
+    while True:
+        try:
+            return await open_installation(redis, lanes)
+        except LOST as error:
+            log.warning("engine.awaited", error=type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _routes(
+    redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_url: str
+) -> list[BaseRoute]:
+    feed = ChangeFeed(reading)
+    channels = Channels(hub, feed)
+    latest = Latest(reading, hub)
+    routes = Routes(
+        redis=redis,
+        reading=reading,
+        hub=hub,
+        latest=latest,
+        pages=Pages(reading, latest, public_url),
+        feed=feed,
+        waiting=Waiting(channels, streams),
+        public_url=public_url,
+    )
+    live = ArticleStream(reading, feed, channels, streams)
+    return [
+        Route("/articles/{slug}/live", live, methods=["GET"]),
+        Route("/live", Firehose(redis, reading, hub, streams), methods=["GET"]),
+        *routes.listed(),
+    ]
+
+
+@asynccontextmanager
+async def _working(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have *work* done beside, for as long as this lasts."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def _told_of_the_end(close: Callable[[], None]) -> Iterator[None]:
+    """Call *close* on the signals that end the server.
+
+    A server waits for open answers before it says that it is about to end; streams never end by
+    themselves, so they have to hear of it first.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    servers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(close)
+        handler = servers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in servers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in servers.items():
+            signal.signal(number, handler)
+
+
+def _refuse_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 -- registered for it
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = "There is nothing at this address."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = "Here one can only read: use GET or HEAD."
+    return refuse_request(request, error.status_code, detail, error.headers)
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WritethruError)  # noqa: S101 -- registered for it
+    return refuse(request, error)
+
+
+def _fail(request: Request, _error: Exception) -> Response:
+    return refuse_request(request, 500, "Something went wrong on our side; it has been logged.")

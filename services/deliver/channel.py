@@ -1,0 +1,115 @@
+"""The readers of one article: each version they are at is told of once, to all who are at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from services.deliver.changes import News
+from services.deliver.streams import Reader
+from shared.article.article import Mark
+from shared.contract.errors import Refused, TryAgain
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
+
+log = structlog.get_logger()
+
+
+class Channel:
+    """Fans the changes of one article out.
+
+    Readers stand in groups by the mark that they were told of last, so what a reader gets begins
+    where the last thing it got ended, however far it is behind. One that can't take more stands
+    aside until it has caught up; then it is told, in one, all that it has missed.
+    """
+
+    def __init__(self, slug: str, news_since: Callable[[str, Mark], Awaitable[News]]) -> None:
+        self._slug = slug
+        self._news_since = news_since
+        self._at: dict[Reader, Mark] = {}
+        self._groups: dict[Mark, set[Reader]] = {}
+        self._aside: set[Reader] = set()
+        self._newest: Mark | None = None
+        self._woken = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def join(self, reader: Reader, mark: Mark) -> None:
+        """Tell *reader*, who is at *mark*, of everything beyond it."""
+        self._put(reader, mark)
+        if mark != self._newest:
+            self._woken.set()
+
+    def leave(self, reader: Reader) -> None:
+        """Forget *reader*."""
+        mark = self._at.pop(reader, None)
+        if mark is not None:
+            self._take_out(reader, mark)
+        self._aside.discard(reader)
+
+    def announce(self, mark: Mark | None) -> None:
+        """The article has reached *mark*, or is not there any more."""
+        self._newest = mark
+        self._woken.set()
+
+    def caught_up(self, reader: Reader) -> None:
+        """*reader* can take more again."""
+        if reader in self._aside:
+            self._aside.discard(reader)
+            self._put(reader, self._at[reader])
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Tell readers until cancelled; while the engine is away they wait."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._tell_all()
+                pause = FIRST_PAUSE_SECONDS
+            except TryAgain:
+                self._woken.set()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Refused:
+                self._end_all()
+            except Exception as error:
+                log.error("channel.failed", article=self._slug, exc_info=error)
+                self._end_all()
+
+    async def _tell_all(self) -> None:
+        for mark in [mark for mark in self._groups if mark != self._newest]:
+            news = await self._news_since(self._slug, mark)
+            self._tell(mark, news)
+
+    def _tell(self, mark: Mark, news: News) -> None:
+        for reader in list(self._groups.get(mark, ())):
+            if news.kind != "nothing" and not reader.write(news.frame):
+                self._take_out(reader, mark)
+                self._aside.add(reader)
+            elif news.kind == "killed":
+                self.leave(reader)
+                reader.end()
+            elif news.to != mark:
+                self._take_out(reader, mark)
+                self._put(reader, news.to)
+
+    def _end_all(self) -> None:
+        for reader in list(self._at):
+            self.leave(reader)
+            reader.end()
+
+    def _put(self, reader: Reader, mark: Mark) -> None:
+        self._at[reader] = mark
+        self._groups.setdefault(mark, set()).add(reader)
+
+    def _take_out(self, reader: Reader, mark: Mark) -> None:
+        group = self._groups.get(mark)
+        if group is not None:
+            group.discard(reader)
+            if not group:
+                del self._groups[mark]

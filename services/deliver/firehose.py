@@ -1,0 +1,133 @@
+"""`/live` as a raw ASGI application: the changes of all articles, thin.
+
+An event's id is the place in the outboxes of all lanes, so a reader that comes back goes on where
+it was, on whichever process. One that is slow is let go and comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from services.deliver.core import frames
+from services.deliver.core.cursors import Place, cursor, parse_cursor, unbroken
+from services.deliver.hub import Hub, Listener
+from services.deliver.live import START
+from services.deliver.outbox import Entry, read_entries, read_outboxes
+from services.deliver.reading import Reading
+from services.deliver.streams import StreamReader, Streams, retry_frame
+from shared.contract.errors import Busy
+
+#: Whoever has missed more starts over.
+MAX_MISSED = 1_000
+PATIENCE_SECONDS = 10.0
+
+
+class Firehose(Listener):
+    """The endpoint, and what the hub tells of every entry."""
+
+    def __init__(self, redis: Redis, reading: Reading, hub: Hub, streams: Streams) -> None:
+        self._redis = redis
+        self._reading = reading
+        self._tags = reading.lanes.tags
+        self._hub = hub
+        self._streams = streams
+        self._readers: set[StreamReader] = set()
+        hub.listen(self)
+
+    def heard(self, entry: Entry) -> None:
+        """Pass one entry on to all readers."""
+        if self._readers:
+            self._write(self._event(entry, self._hub.places))
+
+    def missed(self) -> None:
+        """Tell all readers to start over."""
+        self._write(self._reset())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope)
+        if not self._hub.places:
+            raise Busy("The articles can't be read at the moment; try again shortly.")
+        reader = StreamReader()
+        with self._streams.opened(reader):
+            await send(START)
+            if request.method == "HEAD":
+                await send({"type": "http.response.body"})
+                return
+            await _send(send, [retry_frame()])
+            try:
+                await self._catch_up(request, reader, send)
+                await reader.serve(receive, send)
+            finally:
+                self._readers.discard(reader)
+
+    async def _catch_up(self, request: Request, reader: StreamReader, send: Send) -> None:
+        """Send what the reader has missed; then, with no moment between, let it hear."""
+        last = request.headers.get("last-event-id") or request.query_params.get("since")
+        if not last:
+            self._readers.add(reader)
+            return
+        places = parse_cursor(self._tags, last)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while places is not None and places != self._hub.places:
+                    places = await self._replay(places, send)
+        except (Busy, TimeoutError):
+            reader.end()
+            return
+        if places is None:
+            reader.write(self._reset())
+        self._readers.add(reader)
+
+    async def _replay(self, places: dict[str, Place], send: Send) -> dict[str, Place] | None:
+        """Send what came after *places* and return where that ends; None if it can't be told."""
+        until = dict(self._hub.places)
+        if any(places[tag] > until[tag] for tag in self._tags):
+            await self._hub.moved()
+        lanes = list(self._reading.lanes)
+        async with self._reading.patience():
+            outboxes = await read_outboxes(self._redis, lanes, places)
+            entries = await read_entries(self._redis, lanes, places, until, MAX_MISSED + 1)
+        whole = (
+            unbroken(places[lane.tag], outbox) for lane, outbox in zip(lanes, outboxes, strict=True)
+        )
+        if len(entries) > MAX_MISSED or not all(whole):
+            return None
+        await _send(send, self._events(places, entries))
+        return {tag: max(places[tag], until[tag]) for tag in self._tags}
+
+    def _events(self, places: Mapping[str, Place], entries: Iterable[Entry]) -> Iterable[bytes]:
+        at = dict(places)
+        for entry in entries:
+            at[entry.lane] = entry.place
+            yield self._event(entry, at)
+
+    def _event(self, entry: Entry, places: Mapping[str, Place]) -> bytes:
+        return frames.event("change", thin(entry), cursor(self._tags, places))
+
+    def _reset(self) -> bytes:
+        return frames.event("reset", b'{"reset":true}', cursor(self._tags, self._hub.places))
+
+    def _write(self, frame: bytes) -> None:
+        for reader in list(self._readers):
+            if not reader.write(frame):
+                self._readers.discard(reader)
+                reader.end()
+
+
+def thin(entry: Entry) -> bytes:
+    """Return what is told of an entry; its parts are JSON already."""
+    facts = [b'"article":"%s"' % entry.article.encode()]
+    facts += [b'"%s":%s' % (name, entry.fields[name]) for name in (b"from", b"to")]
+    facts += [b'"chain":"%s"' % entry.fields[b"chain"], b'"head":%s' % entry.fields[b"head"]]
+    return b"{" + b",".join(facts) + b"}"
+
+
+async def _send(send: Send, parts: Iterable[bytes]) -> None:
+    for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -1,0 +1,160 @@
+"""Follows the outboxes of all lanes and tells whoever watches an article, or all of them.
+
+Plain reads from concrete ids: a consumer group would share the entries out among deliver's
+processes, and `$` would lose what is added between two reads. Where the entry that we stood at is
+gone, entries may be gone that nobody told us of, so the heads of all watched articles are looked
+at again; likewise after a lost connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from services.deliver.core.cursors import Place, entry_id, parse_place, unbroken
+from services.deliver.outbox import Entry, read_outboxes
+from services.deliver.reading import Reading
+from shared.article.article import Mark
+from shared.contract.canonical import short
+from shared.contract.errors import TryAgain
+from shared.runtime.clock import monotonic
+from shared.runtime.keys import Lane
+from shared.runtime.redis import BLOCK_MILLISECONDS, LOST
+
+ENTRIES_A_READ = 500
+LOOK_SECONDS = 1.0
+HEADS_A_READ = 500
+LONGEST_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+#: Told the mark that an article has reached; None where there is no article any more.
+Watcher = Callable[[Mark | None], None]
+
+
+class Listener:
+    """Hears of every entry, in each lane's order."""
+
+    def heard(self, entry: Entry) -> None:
+        """Take one entry; the hub's places have moved past it."""
+        raise NotImplementedError
+
+    def missed(self) -> None:
+        """Entries may have been lost on the way."""
+        raise NotImplementedError
+
+
+class Hub:
+    """One per process. *redis* is its own client, which must not retry by itself."""
+
+    def __init__(self, redis: Redis, reading: Reading) -> None:
+        self._redis = redis
+        self._reading = reading
+        self._lanes = {lane.changes.encode(): lane for lane in reading.lanes}
+        self._watchers: dict[str, Watcher] = {}
+        self._listener: Listener | None = None
+        self._moved = asyncio.Event()
+        self._look_at = 0.0
+        self.places: dict[str, Place] = {}
+        self.following = False
+        self.changed = 0
+
+    def watch(self, slug: str, watcher: Watcher) -> None:
+        """Tell *watcher* of each change of *slug* that is committed from now on."""
+        self._watchers[slug] = watcher
+
+    def unwatch(self, slug: str) -> None:
+        """Stop telling of *slug*."""
+        del self._watchers[slug]
+
+    def listen(self, listener: Listener) -> None:
+        """Tell *listener* of all changes."""
+        self._listener = listener
+
+    async def moved(self) -> None:
+        """Wait until the places may have moved."""
+        await self._moved.wait()
+
+    async def run(self) -> None:
+        """Follow until cancelled. A lost engine is waited for."""
+        pause = 0.05
+        while True:
+            try:
+                await self._turn()
+                pause = 0.05
+            except Exception as error:  # noqa: BLE001 -- or pages would go quiet for good
+                self._lost(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _lost(self, error: Exception) -> None:
+        if not isinstance(error, (*LOST, TryAgain)):
+            log.error("hub.failed", exc_info=error)
+        elif self.following:
+            log.warning("engine.lost", error=type(error).__name__)
+        self.following = False
+
+    async def _turn(self) -> None:
+        if not self.following or monotonic() >= self._look_at:
+            await self._look()
+        streams: Any = {key: entry_id(self.places[lane.tag]) for key, lane in self._lanes.items()}
+        read: Any = await self._redis.xread(streams, ENTRIES_A_READ, BLOCK_MILLISECONDS)
+        for key, entries in read:
+            for entry, fields in entries:
+                self._hear(self._lanes[key], parse_place(entry), fields)
+        self._tell_of_move()
+
+    def _hear(self, lane: Lane, place: Place, fields: dict[bytes, bytes]) -> None:
+        slug = fields[b"article"].decode()
+        self.places[lane.tag] = place
+        self.changed += 1
+        if watcher := self._watchers.get(slug):
+            watcher(Mark(int(fields[b"to"]), short(fields[b"chain"].decode())))
+        if self._listener:
+            self._listener.heard(Entry(lane.tag, place, slug, fields))
+
+    def _tell_of_move(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _look(self) -> None:
+        """See whether the outboxes still hold what we stand at; if not, look at the heads."""
+        lanes = list(self._lanes.values())
+        outboxes = await read_outboxes(self._redis, lanes, self.places)
+        broken = [
+            (lane, outbox.last)
+            for lane, outbox in zip(lanes, outboxes, strict=True)
+            if lane.tag not in self.places or not unbroken(self.places[lane.tag], outbox)
+        ]
+        came_back = not self.following
+        if broken:
+            self._start_over(dict(broken))
+        if broken or came_back:
+            await self._look_at_heads(lanes if came_back else [lane for lane, _ in broken])
+        if came_back:
+            log.info("hub.following", lanes=len(lanes))
+        self.following = True
+        self._look_at = monotonic() + LOOK_SECONDS
+
+    def _start_over(self, places: dict[Lane, Place]) -> None:
+        """Go on from the end of lanes: what is added later than this is read from there."""
+        missed = any(lane.tag in self.places for lane in places)
+        self.places |= {lane.tag: place for lane, place in places.items()}
+        self.changed += 1
+        if missed:
+            log.warning("outbox.broken", lanes=[lane.tag for lane in places])
+            if self._listener:
+                self._listener.missed()
+
+    async def _look_at_heads(self, lanes: Iterable[Lane]) -> None:
+        among = set(lanes)
+        watched = [slug for slug in self._watchers if self._reading.lanes.of(slug) in among]
+        for at in range(0, len(watched), HEADS_A_READ):
+            slugs = watched[at : at + HEADS_A_READ]
+            for slug, stand in zip(slugs, await self._reading.stands(slugs), strict=True):
+                if watcher := self._watchers.get(slug):
+                    watcher(stand.mark if stand else None)

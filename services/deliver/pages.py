@@ -1,0 +1,132 @@
+"""Articles as representations: read, written, and kept by what they show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from starlette.exceptions import HTTPException
+
+from services.deliver.answers import Answer, representation, withdrawal
+from services.deliver.changes import unknown
+from services.deliver.core.negotiation import HTML, JSON, Format
+from services.deliver.kept import Kept
+from services.deliver.latest import Latest, shown
+from services.deliver.reading import Reading, Stand
+from services.deliver.requests import unknown_update
+from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
+from shared.article.formats import html, json, text
+from shared.contract.canonical import short
+from shared.contract.errors import Busy
+from shared.runtime.snapshots import Window
+
+KEPT_BYTES = 64 * 1024 * 1024
+_TRIES = 5
+
+
+class Pages:
+    """Answers for articles. All raise Refused for what is not there, and Busy."""
+
+    def __init__(self, reading: Reading, latest: Latest, public_url: str) -> None:
+        self._reading = reading
+        self._latest = latest
+        self._public_url = public_url
+        self._kept: Kept[Answer] = Kept(KEPT_BYTES)
+
+    async def article(self, slug: str, how: Format) -> Answer:
+        """Return the article now, as *how*; a killed one's 410."""
+        stand = await self._stand(slug)
+        if how is not HTML:
+            key = slug, stand, how.name
+            return await self._kept.get(key, lambda: self._whole(slug, how))
+        beside = await self._latest.beside(slug)
+        page = slug, stand, how.name, shown(beside)
+        return await self._kept.get(page, lambda: self._newest(slug, beside))
+
+    async def updates(self, slug: str, number: int, how: Format) -> Answer:
+        """Return page *number* of the updates, which is HTML; a killed article's 410 is *how*."""
+        stand = await self._stand(slug)
+        key = slug, stand, number, how.name
+        return await self._kept.get(key, lambda: self._updates(slug, number, how))
+
+    async def place_of(self, slug: str, update_id: str, how: Format) -> str | Answer:
+        """Return the address that holds the update; a killed article's 410, as *how*."""
+        async with self._reading.patience():
+            head = await self._reading.snapshots.read_head(slug)
+            update = await self._reading.snapshots.read_update(slug, update_id)
+        if head is None:
+            raise unknown(slug)
+        if head.status == "killed":
+            return withdrawal(head, how)
+        if update is None:
+            raise unknown_update(update_id)
+        among_newest = update.number > head.posted - PAGE_SIZE
+        page = "" if among_newest else f"/pages/{update.page}"
+        return f"/articles/{slug}{page}#u-{update_id}"
+
+    async def _stand(self, slug: str) -> Stand:
+        stand = await self._reading.stand(slug)
+        if stand is None:
+            raise unknown(slug)
+        return stand
+
+    async def _window(self, slug: str, numbers: Callable[[Head], Sequence[int]]) -> Window:
+        async with self._reading.patience():
+            window = await self._reading.snapshots.read_window(slug, numbers)
+        if window is None or window.head.status == "unpublished":
+            raise unknown(slug)
+        return window
+
+    async def _whole(self, slug: str, how: Format) -> Answer:
+        window = await self._window(slug, lambda head: range(1, head.posted + 1))
+        if window.head.status == "killed":
+            return withdrawal(window.head, how)
+        updates = {update.update_id: update for update in window.updates}
+        article = Article(window.head, window.body, updates)
+        # In a thread, because a long article would hold up everybody's streams.
+        return await asyncio.to_thread(_written, article, how)
+
+    async def _newest(self, slug: str, beside: Sequence[Head]) -> Answer:
+        window, updates = await self._newest_and_pinned(slug)
+        head = window.head
+        if head.status == "killed":
+            return withdrawal(head, HTML)
+        page = html.article_page(head, window.body, updates, beside, public_url=self._public_url)
+        return representation(_mark(head), HTML, page)
+
+    async def _newest_and_pinned(self, slug: str) -> tuple[Window, Sequence[Update]]:
+        for _ in range(_TRIES):
+            window = await self._window(slug, newest_numbers)
+            pinned = window.head.pinned
+            if pinned is None or any(each.update_id == pinned for each in window.updates):
+                return window, window.updates
+            async with self._reading.patience():
+                older = await self._reading.snapshots.read_update(slug, pinned)
+            if older is not None and older.changed.version <= window.head.version:
+                return window, (older, *window.updates)
+        raise Busy(f"The article {slug} changes faster than it can be read; try again.")
+
+    async def _updates(self, slug: str, number: int, how: Format) -> Answer:
+        window = await self._window(slug, lambda head: _numbers_on(head, number))
+        head = window.head
+        if head.status == "killed":
+            return withdrawal(head, how)
+        if not window.updates:
+            raise HTTPException(404, f"The updates of this article fill {head.page_count} pages.")
+        page = html.updates_page(head, number, window.updates, public_url=self._public_url)
+        return representation(_mark(head), HTML, page)
+
+
+def _numbers_on(head: Head, page: int) -> Sequence[int]:
+    first = (page - 1) * PAGE_SIZE + 1
+    return range(first, min(page * PAGE_SIZE, head.posted) + 1)
+
+
+def _mark(head: Head) -> Mark:
+    return Mark(head.version, short(head.chain))
+
+
+def _written(article: Article, how: Format) -> Answer:
+    if how is JSON:
+        return representation(_mark(article.head), how, json.dumps(json.article(article)))
+    return representation(_mark(article.head), how, text.page(article))

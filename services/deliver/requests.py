@@ -1,0 +1,91 @@
+"""What a request asks for, checked before it becomes a key or a number."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from services.deliver.changes import unknown
+from services.deliver.core.cursors import parse_mark
+from shared.article.article import Mark
+from shared.contract.copy_rules import SLUG, UPDATE_ID
+from shared.contract.errors import Refused
+
+_MAX_SLUG = 128
+MAX_WAIT_SECONDS = 25
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def slug_of(request: Request) -> str:
+    """Return the slug in the path.
+
+    Raises:
+        Refused: no article can have it.
+    """
+    return checked_slug(request.path_params["slug"])
+
+
+def checked_slug(slug: str) -> str:
+    """Return *slug*, which may become part of a key.
+
+    Raises:
+        Refused: no article can have it.
+    """
+    if len(slug) > _MAX_SLUG or not re.fullmatch(SLUG, slug):
+        raise unknown(slug[:_MAX_SLUG])
+    return slug
+
+
+def update_id_of(request: Request) -> str:
+    """Return the update_id in the path.
+
+    Raises:
+        Refused: no update can have it.
+    """
+    update_id: str = request.path_params["update_id"]
+    if not re.fullmatch(UPDATE_ID, update_id):
+        raise unknown_update(update_id[:64])
+    return update_id
+
+
+def unknown_update(update_id: str) -> Refused:
+    """Return what is said of an update that is not there."""
+    return Refused("unknown-update", f"There is no update {update_id} in this article.")
+
+
+def number_of(text: str) -> int | None:
+    """Return a page's number; None if *text* is none."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def since_of(request: Request) -> Mark | None:
+    """Return the version that the reader says it has; None if it says nothing.
+
+    Raises:
+        HTTPException: it is not a version.
+    """
+    text = request.query_params.get("since")
+    if text is None:
+        return None
+    mark = parse_mark(text)
+    if mark is None:
+        raise HTTPException(
+            400,
+            "since must be a version, such as 8, or one with the first twelve characters of its "
+            "chain, such as 8.9f86d081884c.",
+        )
+    return mark
+
+
+def wait_of(request: Request) -> int:
+    """Return how many seconds the reader would wait for news, 0 if it would not.
+
+    Raises:
+        HTTPException: it is not a number.
+    """
+    text = request.query_params.get("wait", "0")
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise HTTPException(400, f"wait must be seconds, up to {MAX_WAIT_SECONDS}.")
+    return min(int(text), MAX_WAIT_SECONDS)

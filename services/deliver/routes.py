@@ -1,0 +1,176 @@
+"""The paths that answer at once; the streams are `live` and `firehose`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.deliver.answers import REVALIDATED, UNKEPT, Answer, respond, withdrawal
+from services.deliver.changes import ChangeFeed, News
+from services.deliver.core.etags import strong
+from services.deliver.core.negotiation import (
+    FORMATS,
+    HTML,
+    JSON,
+    Format,
+    by_accept,
+    by_ending,
+    for_errors,
+    split_ending,
+)
+from services.deliver.hub import Hub
+from services.deliver.latest import Latest, written
+from services.deliver.pages import Pages
+from services.deliver.reading import Reading
+from services.deliver.requests import (
+    checked_slug,
+    number_of,
+    since_of,
+    slug_of,
+    update_id_of,
+    wait_of,
+)
+from services.deliver.waiting import Waiting
+from shared.article.article import Mark
+from shared.article.formats.html import ASSETS
+from shared.runtime.health import Check, check_engine, report
+
+ROBOTS = """\
+User-agent: *
+Disallow: /live
+Disallow: /articles/*/live
+Disallow: /articles/*/changes
+"""
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The endpoints."""
+
+    redis: Redis
+    reading: Reading
+    hub: Hub
+    latest: Latest
+    pages: Pages
+    feed: ChangeFeed
+    waiting: Waiting
+    public_url: str
+
+    def listed(self) -> Sequence[Route]:
+        """Return path and endpoint of each."""
+        return [
+            Route("/", self.latest_news),
+            Route("/latest.json", self.latest_news),
+            Route("/articles/{name}", self.article),
+            Route("/articles/{slug}/pages/{number}", self.updates),
+            Route("/articles/{slug}/updates/{update_id}", self.update),
+            Route("/articles/{slug}/changes", self.changes),
+            Route("/static/{name}", self.asset),
+            Route("/robots.txt", self.robots),
+            Route("/healthz", self.healthy),
+            Route("/readyz", self.ready),
+        ]
+
+    async def latest_news(self, request: Request) -> Response:
+        """Latest News, as HTML or JSON."""
+        how = JSON if request.url.path != "/" else _wanted(request, (HTML, JSON))
+        number = number_of(request.query_params.get("page", "1"))
+        if number is None:
+            raise HTTPException(400, "page must be a number from 1 on.")
+        page = await self.latest.page(number)
+        if page is None:
+            raise HTTPException(404, f"Latest News has no page {number}.")
+        answer = written(page, how, self.public_url)
+        return respond(request, answer, varies=request.url.path == "/")
+
+    async def article(self, request: Request) -> Response:
+        """Answer with an article in the format of its ending, or the one that Accept prefers."""
+        slug, ending = split_ending(request.path_params["name"])
+        slug = checked_slug(slug)
+        how = by_ending(ending) if ending is not None else _wanted(request, FORMATS)
+        if how is None:
+            endings = ", ".join(f".{each.name}" for each in FORMATS)
+            raise HTTPException(404, f"Articles don't come as .{ending}; they come as {endings}.")
+        answer = await self.pages.article(slug, how)
+        return respond(request, answer, varies=ending is None)
+
+    async def updates(self, request: Request) -> Response:
+        """One page of an article's updates."""
+        slug, number = slug_of(request), number_of(request.path_params["number"])
+        if number is None:
+            raise HTTPException(404, "Pages are counted from 1.")
+        return respond(request, await self.pages.updates(slug, number, _for_errors(request)))
+
+    async def update(self, request: Request) -> Response:
+        """Send the reader to the page and place that hold an update."""
+        slug, update_id = slug_of(request), update_id_of(request)
+        found = await self.pages.place_of(slug, update_id, _for_errors(request))
+        if isinstance(found, Answer):
+            return respond(request, found, varies=True)
+        return Response(status_code=302, headers={"location": found, "cache-control": REVALIDATED})
+
+    async def changes(self, request: Request) -> Response:
+        """What a reader of some version lacks, at once or as soon as there is something."""
+        slug, since, wait = slug_of(request), since_of(request) or Mark(), wait_of(request)
+        news = await self.feed.since(slug, since)
+        if news.kind == "nothing" and wait:
+            await self.waiting.for_news(slug, news.to, wait)
+            news = await self.feed.since(slug, since)
+        return _told(request, news)
+
+    async def asset(self, request: Request) -> Response:
+        """Answer with a file that pages link to; its name says its content."""
+        asset = ASSETS.get(request.path_params["name"])
+        if asset is None:
+            raise HTTPException(404, "There is no such file; load the page anew.")
+        kept = {"cache-control": FOR_EVER}
+        return respond(request, Answer(asset.data, asset.media_type, headers=kept))
+
+    async def robots(self, _request: Request) -> Response:
+        """Keep robots off the streams, where they would wait for ever."""
+        return Response(ROBOTS, media_type="text/plain", headers={"cache-control": REVALIDATED})
+
+    async def healthy(self, _request: Request) -> Response:
+        """Say that the process lives; nothing else is looked at."""
+        return _status(200, orjson.dumps({"status": "ok"}))
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether readers should be sent here, and if not, why."""
+        following = "reads the outboxes" if self.hub.following else "has lost the engine"
+        checks = await check_engine(self.redis, self.reading.lanes)
+        checks["hub"] = Check(self.hub.following, following)
+        return _status(*report(checks))
+
+
+def _wanted(request: Request, offered: Sequence[Format]) -> Format:
+    how = by_accept(request.headers.get("accept"), offered)
+    if how is None:
+        kinds = ", ".join(each.kind for each in offered)
+        raise HTTPException(406, f"This is there as {kinds}; ask for one of these, or for */*.")
+    return how
+
+
+def _for_errors(request: Request) -> Format:
+    return for_errors(request.url.path, request.headers.get("accept"))
+
+
+def _told(request: Request, news: News) -> Response:
+    if news.kind == "killed":
+        return respond(request, withdrawal(news.head, JSON))
+    if news.kind == "nothing":
+        return Response(status_code=204, headers={"cache-control": UNKEPT})
+    etag = strong(news.to, "changes", news.document)
+    return respond(request, Answer(news.document, JSON.media_type, etag=etag))
+
+
+def _status(status: int, body: bytes) -> Response:
+    headers = {"cache-control": UNKEPT}
+    return Response(body, status, headers, media_type=JSON.media_type)

@@ -1,0 +1,171 @@
+"""A deliver service on a real port, with a newsroom and a renderer behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import orjson
+import uvicorn
+from redis.asyncio import Redis
+
+from services.deliver.app import create_app
+from services.deliver.streams import Limits
+from services.render.store import Store
+from shared.runtime.settings import Listen, Settings
+from tests.builders import SLUG, Envelope
+from tests.integration.newsroom import Newsroom, open_newsroom
+from tests.waiting import until
+
+LANES = 2
+
+
+@dataclass
+class Event:
+    """A server-sent event as a reader's program has it."""
+
+    kind: str
+    id: str
+    data: Any
+
+
+@dataclass
+class Stream:
+    """One open stream, read from its socket as it comes."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    status: int
+    headers: Mapping[str, str]
+    comments: int = 0
+    retry: int | None = None
+    _text: bytes = field(default=b"", repr=False)
+
+    async def event(self, limit: float = 10.0) -> Event | None:
+        """Return the next event; None at a clean end."""
+        async with asyncio.timeout(limit):
+            while True:
+                block = await self._block()
+                if block is None:
+                    return None
+                facts = dict(line.split(": ", 1) for line in block if not line.startswith(":"))
+                self.comments += sum(line.startswith(":") for line in block)
+                if "retry" in facts:
+                    self.retry = int(facts["retry"])
+                if "data" in facts:
+                    data = orjson.loads(facts["data"])
+                    return Event(facts.get("event", "message"), facts.get("id", ""), data)
+
+    async def _block(self) -> list[str] | None:
+        while b"\n\n" not in self._text:
+            size = int(await self.reader.readline(), 16)
+            chunk = (await self.reader.readexactly(size + 2))[:-2]
+            if not size:
+                assert not self._text, "the stream ended within an event"
+                return None
+            self._text += chunk
+        block, _, self._text = self._text.partition(b"\n\n")
+        return block.decode().split("\n")
+
+    async def body(self) -> Any:
+        """Return the JSON of an answer that is no stream."""
+        return orjson.loads(await self.reader.readexactly(int(self.headers["content-length"])))
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@dataclass
+class Newsstand:
+    """What a test can do: file events and have them rendered, and read as readers do."""
+
+    newsroom: Newsroom
+    store: Store
+    port: int
+    http: httpx2.AsyncClient
+    server: uvicorn.Server
+    serving: asyncio.Task[None]
+    streams: list[Stream] = field(default_factory=list)
+
+    async def publish(self, *envelopes: Envelope) -> None:
+        """File *envelopes* and render after each, so that each is a version of its own."""
+        for envelope in envelopes:
+            await self.newsroom.file(envelope)
+            await self.store.render(envelope["subject"])
+
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.get(path, headers=named)
+
+    async def json(self, path: str = f"/articles/{SLUG}.json") -> Any:
+        answer = await self.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def live(self, path: str = f"/articles/{SLUG}/live", **headers: str) -> Stream:
+        """Open a stream; it has joined once this returns."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        facts = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        self.streams.append(Stream(reader, writer, int(head[0].split()[1]), facts))
+        return self.streams[-1]
+
+    async def stop(self) -> None:
+        """Have the readers go, then end the server."""
+        for stream in self.streams:
+            stream.close()
+        self.server.should_exit = True
+        await self.serving
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def open_newsstand(
+    redis: Redis, url: str, limits: Limits | None = None
+) -> AsyncIterator[Newsstand]:
+    """Serve on a free port until the end of the test."""
+    newsroom = await open_newsroom(redis, LANES)
+    port = free_port()
+    settings = Settings(
+        redis_url=url, lanes=LANES, deliver_listen=Listen(host="127.0.0.1", port=port)
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, limits or Limits()),
+            port=port,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    base = f"http://127.0.0.1:{port}"
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=10) as http:
+        stand = Newsstand(newsroom, Store(redis, newsroom.lanes), port, http, server, serving)
+        await until(lambda: _ready(stand))
+        try:
+            yield stand
+        finally:
+            await stand.stop()
+
+
+async def _ready(stand: Newsstand) -> bool:
+    assert not stand.serving.done(), "the server has ended"
+    with suppress(httpx2.TransportError):
+        return (await stand.get("/readyz")).status_code == 200
+    return False
