@@ -164,7 +164,7 @@ def _refused(answer: httpx2.Response) -> Failure:
     """Say why ingest took nothing of a request."""
     try:
         problem = answer.json()
-        why = f"{problem['title']}: {problem.get('detail', '')}".rstrip(": ")
+        why = f"{problem['title']}: {problem.get('detail', '')}".rstrip(":. ")
     except (ValueError, KeyError, TypeError):
         why = answer.reason_phrase
     remedy = {

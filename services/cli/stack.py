@@ -26,8 +26,10 @@ from shared.runtime.settings import Listen, Settings, SettingsError
 
 #: The file of a data folder that says where its engine listens, for `verify` and its like.
 ADDRESS = "engine.url"
-READY_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+TELL_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
+_SILENT = "it does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
         settings = _with_engine(plan, engine)
         await _check_engine(settings)
         await supervisor.start(_parts(settings, plan.workers))
-        await supervisor.during(_until_ready(settings))
+        await supervisor.during(_until_ready(settings, say))
         supervisor.settled = True
         yield Stack(settings, supervisor)
     finally:
@@ -84,15 +86,16 @@ def check_ports(settings: Settings) -> None:
     Raises:
         Failure: another program has a port, or the host is not this machine's.
     """
-    for listen, service in (
-        (settings.ingest_listen, "ingest"),
-        (settings.deliver_listen, "deliver"),
-    ):
+    for service, listen in _doors(settings):
         if reason := refusal(listen):
             raise Failure(
                 f"{service} can't listen on port {listen.port} of {listen.host}: {reason}; "
                 f"choose another with --{service}-port"
             )
+
+
+def _doors(settings: Settings) -> list[tuple[str, Listen]]:
+    return [("ingest", settings.ingest_listen), ("deliver", settings.deliver_listen)]
 
 
 def refusal(listen: Listen) -> str | None:
@@ -145,15 +148,22 @@ def _parts(settings: Settings, workers: int) -> list[Part]:
     ]
 
 
-async def _until_ready(settings: Settings) -> None:
-    deadline = monotonic() + READY_SECONDS
+async def _until_ready(settings: Settings, say: Say) -> None:
     async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as client:
-        for listen in (settings.ingest_listen, settings.deliver_listen):
-            url = address(listen)
-            while said := await _not_ready(client, url):
-                if monotonic() > deadline:
-                    raise Failure(f"{url} is not ready after {READY_SECONDS:.0f} s: {said}")
-                await asyncio.sleep(_LOOK_SECONDS)
+        for service, listen in _doors(settings):
+            await _ready(client, service, address(listen), say)
+
+
+async def _ready(client: httpx2.AsyncClient, service: str, url: str, say: Say) -> None:
+    """Wait without end for what has a reason that it tells, such as pages to catch up with."""
+    told = began = monotonic()
+    while reason := await _not_ready(client, url):
+        if reason == _SILENT and monotonic() - began > ANSWER_SECONDS:
+            raise Failure(f"{service} does not answer at {url} after {ANSWER_SECONDS:.0f} s")
+        if monotonic() - told > TELL_SECONDS:
+            say(f"waiting for {service}: {reason}")
+            told = monotonic()
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _not_ready(client: httpx2.AsyncClient, url: str) -> str | None:
@@ -161,5 +171,10 @@ async def _not_ready(client: httpx2.AsyncClient, url: str) -> str | None:
     try:
         answer = await client.get(f"{url}/readyz")
     except httpx2.TransportError:
-        return "it does not answer"
-    return None if answer.status_code == httpx2.codes.OK else answer.text
+        return _SILENT
+    if answer.status_code == httpx2.codes.OK:
+        return None
+    checks = answer.json()["checks"]
+    return "; ".join(
+        f"{name} {check['detail']}" for name, check in checks.items() if not check["ok"]
+    )
