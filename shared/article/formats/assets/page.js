@@ -83,20 +83,22 @@ function build(update, head) {
   );
 }
 
-// Put an update where it belongs. One that is neither on this page nor new belongs to an
-// earlier page, and one unpinned may go back there.
+// Put an update where it belongs. A long article's page has its newest updates only: one that is
+// neither here nor new belongs to an earlier page, and one unpinned may go back there.
 function place(change, head) {
   const list = byId("updates");
-  const old = byId(`u-${change.update.update_id}`);
+  const id = change.update.update_id;
+  const old = byId(`u-${id}`);
   const element = build(change.update, head);
-  const before = change.after && byId(`u-${change.after}`);
-  if (change.after === null || before) {
+  const above = change.after && byId(`u-${change.after}`);
+  const first = change.after === null && (head.pinned === id || !byId("earlier"));
+  if (above || first) {
     old?.remove();
-    before ? before.after(element) : list.prepend(element);
+    above ? above.after(element) : list.prepend(element);
   } else if (old) {
     old.classList.contains("pinned") ? old.remove() : old.replaceWith(element);
   } else if (change.kind === "added") {
-    list.append(element);
+    head.update_order === "newest-first" ? list.prepend(element) : list.append(element);
   }
 }
 

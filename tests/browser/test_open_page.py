@@ -1,0 +1,269 @@
+"""An open page takes every change in place, and then equals one that was loaded afresh."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from tests.builders import (
+    closed,
+    corrected,
+    killed,
+    pinned,
+    posted,
+    published,
+    reopened,
+    retracted,
+    revised,
+    unpinned,
+    writethru,
+)  # fmt: skip
+from tests.stack import Stack
+from tests.waiting import until_sync
+
+pytestmark = pytest.mark.browser
+
+LIMIT = 20.0
+
+
+class OpenPage:
+    """An article of its own, with a page of it open in a browser since its first version."""
+
+    def __init__(self, stack: Stack, browser: Chrome, **facts: Any) -> None:
+        self.stack, self.browser = stack, browser
+        self.slug = f"story-{uuid.uuid4().hex[:8]}"
+        self.version = 0
+        self.file(published(**facts))
+
+    @property
+    def path(self) -> str:
+        return f"/articles/{self.slug}"
+
+    def file(self, *events: dict[str, Any]) -> None:
+        """File *events* and wait until deliver has them."""
+        receipts = self.stack.file([{**event, "subject": self.slug} for event in events])
+        assert {receipt["status"] for receipt in receipts} == {"accepted"}, receipts
+        self.version = receipts[-1]["seq"]
+
+    def open(self) -> None:
+        """Load the page; the mark tells later whether it is still the same one."""
+        self.stack.page(self.slug, self.version)
+        self.browser.get(self.stack.deliver + self.path)
+        self.browser.execute_script("window.loadedOnce = true")
+
+    def caught_up(self) -> None:
+        """Wait until the page has taken what was filed."""
+        until_sync(lambda: self.cursor().startswith(f"{self.version}."), LIMIT)
+        assert self.browser.execute_script("return window.loadedOnce === true")
+
+    def cursor(self) -> str:
+        script = "return document.querySelector('main').dataset.cursor || ''"
+        return str(self.browser.execute_script(script))
+
+    def text(self, selector: str) -> str:
+        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+
+    def updates(self) -> list[str]:
+        """Return the ids of the updates on the page, from top to bottom."""
+        found = self.browser.find_elements(By.CSS_SELECTOR, "#updates > article")
+        return [(element.get_attribute("id") or "").removeprefix("u-") for element in found]
+
+    def html(self) -> str:
+        """Return the page's content without what white space and news differ in."""
+        script = """
+            const main = document.querySelector("main").cloneNode(true);
+            main.querySelector("#news").textContent = "";
+            main.normalize();
+            const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
+            const blank = [];
+            while (walker.nextNode()) {
+              if (!walker.currentNode.data.trim()) blank.push(walker.currentNode);
+            }
+            blank.forEach((node) => node.remove());
+            const plain = (node) => node.nodeType === 3 ? node.data.trim() : [
+              node.localName,
+              [...node.attributes].map((a) => `${a.name}=${a.value}`).sort().join(" "),
+              [...node.childNodes].map(plain),
+            ];
+            return JSON.stringify(plain(main), null, 1);
+        """
+        return str(self.browser.execute_script(script))
+
+
+@pytest.fixture
+def page(stack: Stack, browser: Chrome) -> OpenPage:
+    return OpenPage(stack, browser, headline="Ferry crews walk out", body="No ferry has left.")
+
+
+def test_a_post_a_correction_and_a_retraction_reach_an_open_page_without_a_reload(
+    page: OpenPage,
+) -> None:
+    # Given an open page with one update
+    page.file(posted("u1", "Talks begin at noon."))
+    page.open()
+
+    # When another is posted, the first is corrected and the second is retracted
+    page.file(posted("u2", "Crews have voted."))
+    page.caught_up()
+    assert page.updates() == ["u1", "u2"]
+    assert "Crews have voted." in page.text("#u-u2")
+    assert "2 updates" in page.text("#count")
+
+    page.file(corrected("u1", "Talks begin at two.", "The time was wrong."))
+    page.caught_up()
+    assert "Talks begin at two." in page.text("#u-u1")
+    assert "Corrected" in page.text("#u-u1")
+    assert "The time was wrong." in page.text("#u-u1")
+
+    page.file(retracted("u2", "There was no vote."))
+    page.caught_up()
+
+    # Then the text is gone from the page, and the note stands there
+    assert "Crews have voted." not in page.browser.page_source
+    assert "Retracted" in page.text("#u-u2")
+    assert "There was no vote." in page.text("#u-u2")
+    assert "1 update" in page.text("#count")
+
+
+#: Every act that an open page can meet, with the facts that show on a page.
+ACTS: list[dict[str, Any]] = [
+    posted("u1", "First **bold** words, with [a link](https://example.org/).", headline="One"),
+    posted(
+        "u2",
+        "Second.\n\n- a list\n- of two",
+        key_event=True,
+        sources=[{"n": 1, "url": "https://example.org/1", "title": "The port"}],
+        images=[{"url": "https://example.org/i.png", "alt": "A quay", "credit": "Port"}],
+    ),
+    posted("u3", "Third."),
+    pinned("u2"),
+    posted("u4", "Fourth."),
+    corrected("u1", "First, corrected.", "It was wrong."),
+    revised("u3", text="Third, tidied."),
+    pinned("u4"),
+    retracted("u3", "It did not happen."),
+    unpinned("u4"),
+    writethru(headline="A new headline", body="## New\n\nA new lede.", note="New lede."),
+    closed(),
+    reopened(),
+    writethru(cadence_seconds=None, body="> A quote.\n\n" + "A long paragraph of words. " * 5),
+]
+
+
+@pytest.mark.parametrize("order", ["oldest-first", "newest-first"])
+def test_a_page_that_took_every_act_in_place_equals_one_loaded_afresh(
+    stack: Stack, browser: Chrome, order: str
+) -> None:
+    # Given a page that is open while every act is filed, one by one
+    page = OpenPage(
+        stack, browser, headline="Every act", body="Lede.", update_order=order,
+        timezone="America/New_York", locale="en-US",
+    )  # fmt: skip
+    page.open()
+    for act in ACTS:
+        page.file({**act, "id": uuid.uuid4().hex})
+        page.caught_up()
+    followed = page.html()
+
+    # When the same page is loaded afresh
+    page.open()
+
+    # Then nothing tells them apart
+    assert followed == page.html()
+
+
+def test_a_kill_takes_the_article_from_an_open_page_and_its_note_stands_there(
+    page: OpenPage,
+) -> None:
+    page.file(posted("u1", "A name that must go."))
+    page.open()
+    page.file(killed("Legal advice."))
+    until_sync(lambda: "Withdrawn" in page.text("main h1"), LIMIT)
+    assert "Legal advice." in page.text("main")
+    assert "A name that must go." not in page.browser.page_source
+    page.browser.refresh()
+    assert "Legal advice." in page.text("main")
+
+
+def test_an_open_page_misses_nothing_when_deliver_dies_and_comes_back(page: OpenPage) -> None:
+    page.file(posted("u1"))
+    page.open()
+    os.kill(page.stack.pid_of("services.deliver"), signal.SIGKILL)
+    page.file(posted("u2", "Filed while readers had nobody."), corrected("u1"))
+    page.caught_up()
+    assert page.updates() == ["u1", "u2"]
+    assert "Corrected" in page.text("#u-u1")
+    page.browser.get_log("browser")  # that the connection was lost is no complaint
+
+
+def test_without_javascript_the_page_is_complete(stack: Stack, scriptless: Chrome) -> None:
+    page = OpenPage(stack, scriptless, headline="No scripts", body="## Part\n\nThe lede.")
+    page.file(posted("u1", "Posted."), posted("u2", "Gone."))
+    page.file(corrected("u1", "Corrected text."), retracted("u2", "It was untrue."))
+    stack.page(page.slug, page.version)
+    scriptless.get(stack.deliver + page.path)
+    shown = page.text("body")
+    for words in (
+        "No scripts", "Published:", "Updated:", "1 update", "1 min read", "every 10 minutes",
+        "Part", "The lede.", "Corrected text.", "They were lorries.", "It was untrue.",
+        "Back to all articles", "Latest News",
+    ):  # fmt: skip
+        assert words in shown
+    assert "Gone." not in scriptless.page_source
+    assert scriptless.find_elements(By.CSS_SELECTOR, "noscript meta[http-equiv=refresh]")
+
+
+HOSTILE = (
+    "<script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked = 1'>",
+    "[click](javascript:window.hacked=1)",
+    '"><svg onload=window.hacked=1>',
+    "{{ 7 * 7 }}{% raw %}",
+)
+
+
+def test_markup_that_a_publisher_may_not_use_does_nothing(stack: Stack, browser: Chrome) -> None:
+    # Given hostile text in every field that a page shows
+    bad = "".join(HOSTILE)
+    page = OpenPage(stack, browser, headline=bad, body=bad, summary=bad, authors=[bad])
+    page.file(posted("u1", bad, headline=bad))
+    page.open()
+
+    # When more of it arrives in the open page
+    page.file(posted("u2", bad, headline=bad), corrected("u1", bad, bad), writethru(body=bad))
+    page.caught_up()
+
+    # Then it is text
+    assert browser.execute_script("return window.hacked") is None
+    assert page.text("#u-u2 h2") == bad
+    script = "return document.querySelectorAll('main script, main svg, main [onerror]').length"
+    assert browser.execute_script(script) == 0
+    assert not browser.find_elements(By.CSS_SELECTOR, "main a[href^=javascript]")
+    assert "{{ 7 * 7 }}" in page.text("#u-u2")
+
+
+def test_a_long_coverage_shows_its_newest_fifty_and_links_to_the_rest(
+    stack: Stack, browser: Chrome
+) -> None:
+    page = OpenPage(stack, browser, headline="Long", body="Long.")
+    page.file(*(posted(f"u{n}", f"Update number {n}.") for n in range(1, 74)))
+    page.open()
+    assert page.updates() == [f"u{n}" for n in range(24, 74)]
+    page.file(posted("u74", "The newest."), corrected("u1", "On an earlier page."))
+    page.caught_up()
+    assert page.updates() == [f"u{n}" for n in range(24, 75)]
+    page.file(pinned("u2"))
+    page.caught_up()
+    assert page.updates() == ["u2", *(f"u{n}" for n in range(24, 75))]
+    page.file(unpinned("u2"))
+    page.caught_up()
+    assert page.updates() == [f"u{n}" for n in range(24, 75)]
+    browser.find_element(By.LINK_TEXT, "1").click()
+    assert page.updates() == [f"u{n}" for n in range(1, 51)]
+    assert "On an earlier page." in page.text("#u-u1")
