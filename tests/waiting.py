@@ -6,14 +6,22 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], limit: float = 10.0) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T]], limit: float = 10.0) -> T: ...
+
+
+@overload
+async def until(condition: Callable[[], T], limit: float = 10.0) -> T: ...
+
+
+async def until(condition: Callable[[], object], limit: float = 10.0) -> object:
     """Return the first true result of *condition*, plain or awaitable.
 
     Raises:
@@ -22,7 +30,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], limit: float = 10.0) 
     deadline = time.monotonic() + limit
     while True:
         answer = condition()
-        result: T = await answer if inspect.isawaitable(answer) else answer
+        result: object = await answer if inspect.isawaitable(answer) else answer
         if result:
             return result
         _still_within(deadline, limit, condition, result)
