@@ -136,6 +136,11 @@ def test_a_writethru_replaces_the_body_and_its_words():
     assert after.head.body == Mark(2, after.head.chain[:12])
 
 
+def test_a_writethru_moves_updated():
+    head = article(published(at=clock(9)), writethru(headline="Two", at=clock(10))).head
+    assert head.updated_at == at(10)
+
+
 def test_a_writethru_without_a_body_keeps_the_body_at_its_version():
     after = article(published(), writethru(headline="Two"))
     assert after.head.body.version == 1
@@ -468,8 +473,8 @@ def test_a_handler_that_raises_leaves_no_trace_but_the_mark(act, monkeypatch):
     doomed = {Posted: posted("u2"), Corrected: corrected("u1"), Killed: killed()}[act]
     before = article(*opening)
     monkeypatch.setattr(fold_module, "HANDLERS", {**HANDLERS, act: failing})
-    # when its event is folded together with the others
-    after = article(*opening, doomed)
+    # when its event is folded together with the others, one of them behind it
+    after = article(*opening, doomed, reopened())
     # then the state is that before it
     assert after.head.quarantined == (4,)
     assert unmoved(before, replace(after, head=replace(after.head, quarantined=())))
@@ -509,6 +514,14 @@ def test_the_fold_returns_the_updates_that_changed_and_no_others():
     folded = fold(before.head, before.body, before.updates, [entry])
     assert list(folded.changed) == ["u2"]
     assert folded.body is before.body
+
+
+def test_an_act_builds_on_those_before_it_in_the_same_fold():
+    before = article(published(), posted("u1"))
+    first = entry_after(before, corrected("u1", note="A."))
+    second = replace(entry_after(before, corrected("u1", note="B.")), seq=first.seq + 1)
+    folded = fold(before.head, before.body, before.updates, [first, second])
+    assert [note.note for note in folded.changed["u1"].notes] == ["A.", "B."]
 
 
 def test_every_act_of_the_contract_has_a_handler():

@@ -91,7 +91,7 @@ def test_state_that_cannot_be_read_says_so_without_its_copy(load, data):
     with pytest.raises(ValueError, match="stored state that can't be read") as caught:
         load(data)
     assert "SECRET" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
 
 
 def test_a_ref_names_what_it_is_of_when_it_changed_in_which_history_and_by_which_fold():
