@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +106,10 @@ class Newsstand:
         answer = await self.get(path)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for what readers see when the hub has heard of it."""
+        await until(condition)
 
     async def live(self, path: str = f"/articles/{SLUG}/live", **headers: str) -> Stream:
         """Open a stream; it has joined once this returns."""
