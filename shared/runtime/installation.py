@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.runtime.redis import LOST
 from shared.runtime.settings import SettingsError
 
 SCHEMA = 1
+PAUSE_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
@@ -73,5 +75,5 @@ async def await_installation(redis: Redis, lanes: int) -> Installation:
                 "password of one who may"
             ) from None
         except LOST as error:
-            # The client has tried again for seconds, so this loop needs no pause of its own.
             _log.warning("engine.awaited", reason=type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)

@@ -21,6 +21,14 @@ def _as_text(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class _Libraries(logging.Handler):
+    """What libraries log, in lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(library=record.name)
+        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+
+
 def configure(service: str, level: str) -> None:
     """Configure structlog once, for the process that is *service*; lines go to stderr."""
     terminal = sys.stderr.isatty()
@@ -47,3 +55,4 @@ def configure(service: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)

@@ -17,6 +17,8 @@ from shared.contract.errors import Busy, OutcomeUnknown
 SOCKET_TIMEOUT_SECONDS = 5.0
 BLOCK_MILLISECONDS = 1_000
 
+#: The one thing to say when nobody knows what became of a write.
+SILENT = "The engine did not answer in time; send the event again with the same id."
 #: What a lost connection raises; repeats are safe because our scripts make them harmless.
 LOST: tuple[type[Exception], ...] = (exceptions.ConnectionError, exceptions.TimeoutError)
 
@@ -52,5 +54,4 @@ def refusals() -> Iterator[None]:
     except exceptions.OutOfMemoryError:
         raise Busy("The engine is full; nothing was stored.") from None
     except LOST:
-        detail = "The engine did not answer in time; send the event again with the same id."
-        raise OutcomeUnknown(detail) from None
+        raise OutcomeUnknown(SILENT) from None

@@ -32,10 +32,12 @@ class Script:
     async def run_all(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
         """Run the script once for each of *calls*, in order and in one step.
 
-        A reply that is an error stands in its place. All *calls* must be of one lane. Nothing
-        comes between them: an engine that forgets the script or fills up does so before the
-        first or after the last, so what is later never overtakes what is earlier.
+        All *calls* must be of one lane. Nothing comes between them: an engine that forgets the
+        script or fills up does so before the first or after the last, so what is later never
+        overtakes what is earlier. An error reply stands in its place; an only one is raised.
         """
+        if len(calls) == 1:
+            return [await self.run(redis, *calls[0])]
         replies = await self._step(redis, calls, known=True)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             replies = await self._step(redis, calls, known=False)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -65,6 +66,16 @@ class Settings(BaseModel):
     """Let everybody on this machine publish; only on a loopback address."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _a_url(cls, value: str) -> str:
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            form = "redis://user:password@host:6379/0, what is special in them as %2F"
+            raise ValueError(f"must be of the form {form}") from None
+        return value
 
     @field_validator("ingest_listen", "deliver_listen", mode="before")
     @classmethod

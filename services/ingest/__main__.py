@@ -1,0 +1,90 @@
+"""`python -m services.ingest`: the service in the foreground. Only here is the environment read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from redis.exceptions import RedisError
+
+from services.ingest.app import create_app
+from shared.runtime import log
+from shared.runtime.settings import Listen, Settings, SettingsError
+
+FAILED, WRONG_SETTING, INTERRUPTED = 1, 78, 130
+
+MAX_HEADER_BYTES = 16 * 1024
+#: Longer than proxies keep an idle connection, or they would send into one that is closing.
+KEEP_ALIVE_SECONDS = 75
+#: More than an event takes to be stored or given up.
+STOP_SECONDS = 15
+
+
+def main() -> int:
+    """Run until told to stop; return the exit status."""
+    try:
+        settings = Settings.from_env(os.environ)
+        log.configure("ingest", settings.log_level)
+        app = create_app(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(app, settings.ingest_listen))
+    except SettingsError as error:
+        return _complain(str(error), WRONG_SETTING)
+    except RedisError as error:
+        return _complain(f"the engine fails ({error}); see its log", FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+async def serve(app: FastAPI, listen: Listen) -> None:
+    """Serve *app* until a signal ends it. Its start is part of this, so its errors come out."""
+    # The server raises the signal once more when it has ended; so does nobody before it starts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        app,
+        http="h11",  # the other parser takes headers without end
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    with _bound(listen) as listener:
+        async with app.router.lifespan_context(app):
+            await uvicorn.Server(config).serve([listener])
+
+
+def _bound(listen: Listen) -> socket.socket:
+    """Take the address at once: that somebody else has it needs no engine to find out."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((listen.host, listen.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"WRITETHRU_INGEST_LISTEN: {listen.host}:{listen.port} can't be taken "
+            f"({error.strerror}); end what listens there, or set another"
+        ) from None
+    return listener
+
+
+def _complain(line: str, status: int) -> int:
+    sys.stderr.write(f"writethru ingest: {line}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

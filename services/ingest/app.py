@@ -1,0 +1,98 @@
+"""ingest: takes events in, judges them, and appends them to the ledger.
+
+Wiring only: read this to see what ingest is made of, `intake.py` to see what it does. Run it with
+``python -m services.ingest``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Lifespan
+
+from services.ingest import answers, explanations, intake, probes
+from services.ingest.append import Appender
+from shared.contract.errors import OutcomeUnknown, WritethruError
+from shared.runtime.durability import durability_of
+from shared.runtime.installation import await_installation
+from shared.runtime.redis import SILENT, connect
+from shared.runtime.settings import Settings, SettingsError
+
+PLACE = "POST /v1/events"
+
+_log = structlog.get_logger()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the service; nothing connects before it starts.
+
+    Raises:
+        SettingsError: here, or when it starts, as the engine may not suit the settings.
+    """
+    if settings.no_auth and not settings.ingest_listen.loopback:
+        raise SettingsError(
+            "WRITETHRU_NO_AUTH lets everybody publish, so it takes a loopback address: set "
+            "WRITETHRU_INGEST_LISTEN to 127.0.0.1:8000, or leave it out"
+        )
+    app = FastAPI(
+        title="writethru: ingest",
+        lifespan=_lifespan(settings),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for module in (intake, explanations, probes):
+        app.include_router(module.router)
+    app.add_exception_handler(WritethruError, _refused)
+    app.add_exception_handler(ClientDisconnect, _abandoned)
+    app.add_exception_handler(HTTPException, _no_such)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        redis = connect(settings.redis_url)
+        try:
+            installation = await await_installation(redis, settings.lanes)
+            durability = await durability_of(redis, settings.durability)
+            appender = Appender(redis, installation, durability)
+            app.state.intake = intake.Intake(appender, settings.no_auth)
+            app.state.engine = probes.Probed(redis, installation.lanes)
+            _log.info("service.started", durability=durability, lanes=settings.lanes)
+            yield
+            _log.info("service.stopped")
+        finally:
+            await redis.aclose()
+
+    return lifespan
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, WritethruError)  # noqa: S101  # by registration
+    _log.warning("request.refused", code=error.code)
+    return answers.refusal(error)
+
+
+def _abandoned(_request: Request, _error: Exception) -> Response:
+    """Nobody reads this answer: the sender went away in the middle of the body."""
+    _log.warning("request.abandoned")
+    return Response(status_code=400)
+
+
+def _no_such(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # by registration
+    detail = f"There is no {request.method} {request.url.path} here; file events by {PLACE}."
+    return answers.no_such(error.status_code, detail, error.headers)
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    """A fault of ours must not look like the sender's, nor promise that nothing was stored."""
+    _log.error("request.failed", reason=type(error).__name__)
+    return answers.refusal(OutcomeUnknown(SILENT))

@@ -1,0 +1,132 @@
+"""Events → the ledger, through append.lua: in order, once, and with a receipt for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from services.ingest.core.legality import explain
+from shared.article.dates import rfc3339
+from shared.contract.canonical import fingerprint
+from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, WritethruError
+from shared.contract.events import Event
+from shared.contract.receipts import Receipt
+from shared.runtime.clock import now
+from shared.runtime.installation import Installation
+from shared.runtime.keys import Lane
+from shared.runtime.problems import problem
+from shared.runtime.redis import SILENT, refusals
+from shared.runtime.scripts import Call, Script
+
+#: Events in one step. The engine does nothing else meanwhile, so it is some milliseconds' worth.
+STEP_EVENTS = 100
+#: More than an engine takes to restart, less than publishers wait for an answer.
+PATIENCE_SECONDS = 10.0
+
+_log = structlog.get_logger()
+
+
+class Appender:
+    """Files events of any articles; *durability* is the level that its receipts name."""
+
+    def __init__(self, redis: Redis, installation: Installation, durability: str) -> None:
+        self._redis = redis
+        self._installation = installation
+        self._durability = durability
+        self._script = Script("services.ingest", "append.lua")
+
+    async def append(self, events: Sequence[Event]) -> list[Receipt]:
+        """File *events*, each judged after the ones before it; return their receipts in order.
+
+        Articles don't wait for each other. Once the engine fails an article, nothing later of its
+        lane is sent, so that no event overtakes another.
+        """
+        places: dict[Lane, list[int]] = {}
+        for place, event in enumerate(events):
+            places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
+        lanes = [self._append(lane, [events[n] for n in at]) for lane, at in places.items()]
+        receipts: dict[int, Receipt] = {}
+        for at, found in zip(places.values(), await asyncio.gather(*lanes), strict=True):
+            receipts.update(zip(at, found, strict=True))
+        return [receipts[place] for place in range(len(events))]
+
+    async def _append(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        for start in range(0, len(events), STEP_EVENTS):
+            try:
+                receipts += await self._step(lane, events[start : start + STEP_EVENTS])
+            except TryAgain as error:
+                rest = events[start:]
+                _report(rest, error.__cause__ or error)
+                return receipts + [rejection(error, event) for event in rest]
+        return receipts
+
+    async def _step(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
+        calls = [self._call(lane, event) for event in events]
+        try:
+            with refusals():
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    replies = await self._script.run_all(self._redis, calls)
+        except TimeoutError as error:
+            raise OutcomeUnknown(SILENT) from error
+        except ResponseError as error:
+            raise Busy("The engine takes no writes at the moment; nothing was stored.") from error
+        return [self._receipt(event, reply) for event, reply in zip(events, replies, strict=True)]
+
+    def _call(self, lane: Lane, event: Event) -> Call:
+        keys = lane.article(event.subject)
+        clocked = event.time is None
+        envelope = {**event.envelope, "time": rfc3339(now())} if clocked else event.envelope
+        return (
+            (keys.seen, keys.article, keys.posted, keys.ledger, lane.events, lane.dirty),
+            (
+                event.subject,
+                f"{event.id} {event.source}",
+                fingerprint(self._installation.key, event.envelope),
+                event.type.removeprefix("writethru."),
+                event.update_id or "",
+                "" if event.baseversion is None else event.baseversion,
+                "true" if clocked else "false",
+                orjson.dumps(envelope),
+            ),
+        )
+
+    def _receipt(self, event: Event, reply: Any) -> Receipt:
+        if isinstance(reply, Exception):
+            _report([event], reply)
+            fault = Busy("The article's records are damaged, so nothing was stored; see the logs.")
+            return rejection(fault, event)
+        code, seq, *chain = (part.decode() for part in reply)
+        if not chain:
+            return rejection(Refused(code, explain(code, event, int(seq))), event)
+        return Receipt(
+            status=code,
+            id=event.id,
+            source=event.source,
+            article=event.subject,
+            seq=int(seq),
+            chain=chain[0],
+            durability=self._durability,
+        )
+
+
+def rejection(error: WritethruError, event: Event) -> Receipt:
+    """Return the receipt of *event*, which failed by *error*: `unknown` where nobody can tell."""
+    return Receipt(
+        status="unknown" if isinstance(error, OutcomeUnknown) else "rejected",
+        id=event.id,
+        source=event.source,
+        article=event.subject,
+        problem=problem(error),
+    )
+
+
+def _report(events: Iterable[Event], error: BaseException) -> None:
+    named = [f"{event.subject} {event.id} {event.source}" for event in events]
+    _log.error("append.failed", reason=type(error).__name__, count=len(named), events=named[:10])

@@ -1,0 +1,38 @@
+"""`/healthz` and `/readyz`: whether this process lives, and whether it should be sent events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from redis.asyncio import Redis
+from starlette.responses import PlainTextResponse, Response
+
+from shared.runtime.health import check_engine, report
+from shared.runtime.lanes import Lanes
+
+_UNKEPT = {"cache-control": "no-store"}
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What readiness looks at."""
+
+    redis: Redis
+    lanes: Lanes
+
+
+@router.api_route("/healthz", methods=["GET", "HEAD"])
+async def health() -> Response:
+    """Answer, which is all that being alive takes."""
+    return PlainTextResponse("ok\n", headers=_UNKEPT)
+
+
+@router.api_route("/readyz", methods=["GET", "HEAD"])
+async def readiness(request: Request) -> Response:
+    """Say whether the engine answers and pages keep up, and if not, why."""
+    probed: Probed = request.app.state.engine
+    status, body = report(await check_engine(probed.redis, probed.lanes))
+    return Response(body, status, _UNKEPT, "application/json")
