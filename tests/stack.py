@@ -20,6 +20,7 @@ from tests.waiting import until_sync
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+ENGINE = "-server"
 _MARK = "TEST_STACK"
 
 
@@ -32,13 +33,22 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Start what we start as the wrapper does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Command:
     """`writethru` with *words*, running; all that it starts can be found by its mark."""
 
     def __init__(self, folder: Path, *words: str, **environ: str) -> None:
+        self.folder = folder
         self._mark = uuid.uuid4().hex
         self._said = folder / f"{words[0]}.{self._mark}.log"
-        with self._said.open("wb") as log:
+        with self._said.open("wb") as log, _ctrl_c_held_back():
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", *words],
                 cwd=folder,
@@ -65,10 +75,16 @@ class Command:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with suppress(OSError):  # it may end while we look
-                    if f"{_MARK}={self._mark}".encode() in (entry / "environ").read_bytes():
-                        line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    if what in line and self._is_ours(entry, line):
                         found[int(entry.name)] = line
-        return {pid: line for pid, line in found.items() if what in line}
+        return found
+
+    def _is_ours(self, entry: Path, line: str) -> bool:
+        """An engine writes its title over its environment, so it is known by where it works."""
+        if ENGINE in line:
+            return (entry / "cwd").readlink().is_relative_to(self.folder)
+        return f"{_MARK}={self._mark}".encode() in (entry / "environ").read_bytes()
 
     def pid_of(self, what: str) -> int:
         """Return the one process with *what* in its command line."""

@@ -7,6 +7,7 @@ what it needs; the list of commands imports them all.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -30,9 +31,10 @@ EPILOG = "./writethru test runs the test suite; further words go to pytest."
 
 def main() -> None:
     """Run the command that the arguments name, and end the process with its status."""
-    words = sys.argv[1:]
     try:
-        status = run(words)
+        # The wrapper holds a Ctrl-C back until here, where it is no traceback.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        status = run(sys.argv[1:])
     except KeyboardInterrupt:
         status = INTERRUPTED
     sys.exit(max(status, flush()))

@@ -21,8 +21,8 @@ from shared.runtime.clock import monotonic
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
 
-#: How long a child may take to finish what it has in hand.
-STOP_SECONDS = 10.0
+#: How long a child may take to finish what it has in hand; ingest gives itself fifteen.
+STOP_SECONDS = 20.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 #: Who ran this long was well, so its next restart is quick again.
 WELL_AFTER_SECONDS = 10.0

@@ -67,6 +67,7 @@ def command(
     embedded = data_dir or (None if redis_url or is_set("redis_url") else _DATA)
     plan = Plan(chosen, embedded, workers)
     foreground.run(lambda: _up(plan))
+    _say("stopped")
 
 
 def _chosen(
@@ -110,7 +111,6 @@ async def _up(plan: Plan) -> None:
             await stack.supervisor.during(asyncio.get_running_loop().create_future())
         finally:
             _say("stopping")
-    _say("stopped")
 
 
 def _announce(plan: Plan, stack: Stack) -> None:
