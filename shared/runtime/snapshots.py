@@ -253,9 +253,9 @@ def _has_chain(record: bytes | None, chain12: str) -> bool:
 
 
 def _kind(update: Update, since: int) -> Literal["added", "changed", "retracted"]:
-    if update.posted > since:
-        return "added"
-    return "retracted" if update.retracted else "changed"
+    if update.retracted:  # also one that the reader never saw: there is no news in it
+        return "retracted"
+    return "added" if update.posted > since else "changed"
 
 
 def _numbered(page: int, line: bytes | None) -> Iterator[tuple[int, str]]:
