@@ -112,7 +112,8 @@ async def _follow(
                 pause, ever = FIRST_PAUSE_SECONDS, True
                 async for event in httpx2.EventSource(answer):
                     last = event.id or last
-                    yield event
+                    if event.data:  # else it only says how soon to come back
+                        yield event
         except (httpx2.TransportError, httpx2.HTTPStatusError):
             if not ever:
                 raise unreachable(url, "--from") from None
