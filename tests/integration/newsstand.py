@@ -111,9 +111,16 @@ class Newsstand:
         """Wait for what readers see when the hub has heard of it."""
         await until(condition)
 
-    async def live(self, path: str = f"/articles/{SLUG}/live", **headers: str) -> Stream:
-        """Open a stream; it has joined once this returns."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def live(
+        self, path: str = f"/articles/{SLUG}/live", *, narrow: bool = False, **headers: str
+    ) -> Stream:
+        """Open a stream; it is watched for once this returns. *narrow*: its line holds little."""
+        line = socket.socket()
+        if narrow:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        line.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", self.port))
+        reader, writer = await asyncio.open_connection(sock=line)
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode())
