@@ -25,8 +25,8 @@ from shared.runtime.clock import monotonic, now
 from shared.runtime.settings import Listen
 
 HOST, INGEST_PORT, DELIVER_PORT = "127.0.0.1", 8000, 8080
-#: Time enough to read an update before the next one comes.
-PAUSE_SECONDS = 2.0
+#: Time enough to open the page, and then to read an update before the next one comes.
+FIRST_PAUSE_SECONDS, PAUSE_SECONDS = 6.0, 2.0
 RENDER_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 
@@ -85,13 +85,16 @@ class _Demo:
             for event in events:
                 filed = event if self.once else coverage.filed_at(event, now())
                 version = await _file(sender, filed)
-                if version == 1:
+                if opens := version == 1:
                     await _rendered(page, version)
                     self._invite(page)
                 self._tell(filed)
-                await asyncio.sleep(0 if self.once else PAUSE_SECONDS / self.speed)
+                await self._pause(FIRST_PAUSE_SECONDS if opens else PAUSE_SECONDS)
         await _rendered(page, version)
         return slug
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(0 if self.once else seconds / self.speed)
 
     def _invite(self, page: str) -> None:
         show(self.console)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Annotated
 
+from rich.console import Console
 from typer import Option
 
 from services.cli import foreground
 from services.cli.failure import misused
 from services.cli.options import address, is_set, listening, settings
 from services.cli.stack import Plan, Stack, running
+from services.cli.terminal import show
 from shared.runtime.settings import Listen, Settings
 
 _DATA = Path("data")
@@ -114,17 +117,27 @@ async def _up(plan: Plan) -> None:
 
 
 def _announce(plan: Plan, stack: Stack) -> None:
-    where = f"data in {plan.data_dir}" if plan.data_dir else "not ours"
-    print(
-        f"\n  ingest   {stack.ingest}  newsroom systems file events here\n"
-        f"  deliver  {stack.deliver}  readers and subscribers\n"
-        f"  engine   {stack.settings.redis_url}  {where}\n",
-        flush=True,
-    )
+    data = f"data in {plan.data_dir}" if plan.data_dir else ""
+    rows = [
+        ("ingest", stack.ingest, "newsroom systems file events here"),
+        ("deliver", stack.deliver, "readers and subscribers"),
+        ("engine", _public(stack.settings.redis_url), data),
+    ]
+    width = max(len(url) for _, url, _ in rows)
+    console = Console()
+    show(console)
+    for name, url, what in rows:
+        show(console, f"  {name:<9}", (f"{url:<{width}}", "bold cyan"), f"  {what}")
+    show(console)
     if not stack.settings.no_auth:
         _say("no API keys exist yet, so publishing is refused (401)")
         _say("to let everybody on this machine publish: writethru up --no-auth")
     _say("ready; Ctrl-C stops everything")
+
+
+def _public(url: str) -> str:
+    """Return *url* without its password."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _say(line: str) -> None:
