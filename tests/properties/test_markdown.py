@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from shared.article.markdown import blocks, copy
 
 ATTRIBUTES = {"a": {"href", "rel"}, "ol": {"start"}}
-TAGS = set(
-    "a blockquote br code em h2 h3 h4 h5 h6 hr li ol p pre s strong"
-    " table tbody td th thead tr ul".split()
-)
+TAGS = {
+    "a", "blockquote", "br", "code", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
 EMPTY = {"br", "hr"}
 
 #: Pieces that Markdown and HTML give a meaning to, so that chance meets it often.
@@ -114,7 +114,8 @@ def test_a_teaser_is_the_beginning_of_its_paragraph(source):
 @pytest.mark.parametrize(
     "unit",
     ["*", "[", "![", "`a", "**a *b ", "[a](", "[][", "> ", ">#\nx\n", "> [a]: b\n[a]: b\n", "- ",
-     "- a\n", "\\", "&", "a|b\n-|-\n", "[a]: b\n", "<http:", "a\u0301\u0316", "\u0301\u0316", "\x00"],
+     "- a\n", "\\", "&", "a|b\n-|-\n", "[a]: b\n", "<http:", "a\u0301\u0316",
+     "\u0301\u0316", "\x00"],
 )  # fmt: skip
 def test_hostile_repetition_has_a_result(unit):
     assert copy(unit * (20_000 // len(unit))).source
