@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from services.deliver.changes import News
+from services.deliver.faults import described
 from services.deliver.streams import Reader
 from shared.article.article import Mark
 from shared.contract.errors import Refused, TryAgain
@@ -77,8 +78,8 @@ class Channel:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             except Refused:
                 self._end_all()
-            except Exception as error:
-                log.error("channel.failed", article=self._slug, exc_info=error)
+            except Exception as error:  # noqa: BLE001 -- its readers come back; silence is worse
+                log.error("channel.failed", article=self._slug, **described(error))
                 self._end_all()
 
     async def _tell_all(self) -> None:

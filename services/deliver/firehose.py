@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
+import orjson
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -92,7 +93,7 @@ class Firehose(Listener):
         lanes = list(self._reading.lanes)
         async with self._reading.patience():
             outboxes = await read_outboxes(self._redis, lanes, places)
-            entries = await read_entries(self._redis, lanes, places, until, MAX_MISSED + 1)
+            entries = await read_entries(self._redis, lanes, places, until)
         whole = (
             unbroken(places[lane.tag], outbox) for lane, outbox in zip(lanes, outboxes, strict=True)
         )
@@ -121,11 +122,15 @@ class Firehose(Listener):
 
 
 def thin(entry: Entry) -> bytes:
-    """Return what is told of an entry; its parts are JSON already."""
-    facts = [b'"article":"%s"' % entry.article.encode()]
-    facts += [b'"%s":%s' % (name, entry.fields[name]) for name in (b"from", b"to")]
-    facts += [b'"chain":"%s"' % entry.fields[b"chain"], b'"head":%s' % entry.fields[b"head"]]
-    return b"{" + b",".join(facts) + b"}"
+    """Return what is told of *entry*."""
+    facts = {
+        "article": entry.article,
+        "from": entry.start,
+        "to": entry.to,
+        "chain": entry.chain,
+        "head": orjson.Fragment(entry.head),
+    }
+    return orjson.dumps(facts)
 
 
 async def _send(send: Send, parts: Iterable[bytes]) -> None:

@@ -11,6 +11,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.deliver.faults import described
+
 MAX_PATH_BYTES = 512
 MAX_QUERY_BYTES = 1_024
 
@@ -55,8 +57,8 @@ class Guard:
         app = _early_answer(scope) or self._app
         try:
             await app(scope, receive, send_guarded)
-        except Exception as error:
-            log.error("request.failed", path=scope["path"], exc_info=error)
+        except Exception as error:  # noqa: BLE001 -- one request must not end the others
+            log.error("request.failed", path=scope["path"], **described(error))
 
 
 def _early_answer(scope: Scope) -> Response | None:

@@ -16,10 +16,10 @@ import structlog
 from redis.asyncio import Redis
 
 from services.deliver.core.cursors import Place, entry_id, parse_place, unbroken
-from services.deliver.outbox import Entry, read_outboxes
+from services.deliver.faults import described
+from services.deliver.outbox import Entry, parse_entry, read_outboxes
 from services.deliver.reading import Reading
 from shared.article.article import Mark
-from shared.contract.canonical import short
 from shared.contract.errors import TryAgain
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import Lane
@@ -93,7 +93,7 @@ class Hub:
 
     def _lost(self, error: Exception) -> None:
         if not isinstance(error, (*LOST, TryAgain)):
-            log.error("hub.failed", exc_info=error)
+            log.error("hub.failed", **described(error))
         elif self.following:
             log.warning("engine.lost", error=type(error).__name__)
         self.following = False
@@ -109,13 +109,16 @@ class Hub:
         self._tell_of_move()
 
     def _hear(self, lane: Lane, place: Place, fields: dict[bytes, bytes]) -> None:
-        slug = fields[b"article"].decode()
         self.places[lane.tag] = place
         self.changed += 1
-        if watcher := self._watchers.get(slug):
-            watcher(Mark(int(fields[b"to"]), short(fields[b"chain"].decode())))
+        entry = parse_entry(lane, place, fields)
+        if entry is None:
+            log.warning("entry.unreadable", stream=lane.changes, entry=entry_id(place))
+            return
+        if watcher := self._watchers.get(entry.article):
+            watcher(entry.mark)
         if self._listener:
-            self._listener.heard(Entry(lane.tag, place, slug, fields))
+            self._listener.heard(entry)
 
     def _tell_of_move(self) -> None:
         self._moved.set()

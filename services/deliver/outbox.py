@@ -6,20 +6,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from redis.asyncio import Redis
 
 from services.deliver.core.cursors import START, Outbox, Place, entry_id, parse_place
+from shared.article.article import Mark
+from shared.contract.canonical import short
 from shared.runtime.keys import Lane
+
+#: More than one read gives at once, and it would be a burden to the engine.
+ENTRIES_A_READ = 1_001
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a lane's outbox, as it was written."""
+    """A commit of one article; *head* is its public head, as JSON on one line."""
 
     lane: str
     place: Place
     article: str
-    fields: dict[bytes, bytes]
+    start: int
+    to: int
+    chain: str
+    head: bytes
+
+    @property
+    def mark(self) -> Mark:
+        """Where the article is."""
+        return Mark(self.to, short(self.chain))
+
+
+def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entry | None:
+    """Read an entry; None if that is not possible, as anybody may write to a stream."""
+    try:
+        orjson.loads(fields[b"head"])
+        return Entry(
+            lane=lane.tag,
+            place=place,
+            article=fields[b"article"].decode("ascii"),
+            start=int(fields[b"from"]),
+            to=int(fields[b"to"]),
+            chain=fields[b"chain"].decode("ascii"),
+            head=fields[b"head"],
+        )
+    except (KeyError, ValueError):
+        return None
 
 
 async def read_outboxes(
@@ -51,19 +82,19 @@ async def read_entries(
     lanes: Sequence[Lane],
     after: Mapping[str, Place],
     until: Mapping[str, Place],
-    limit: int,
 ) -> list[Entry]:
     """Return what was added *after* some places and not beyond others, lane by lane.
 
-    At most *limit* of each lane.
+    At most `ENTRIES_A_READ` of each lane.
     """
     async with redis.pipeline(transaction=False) as asked:
         for lane in lanes:
             first, last = f"({entry_id(after[lane.tag])}", entry_id(until[lane.tag])
-            asked.xrange(lane.changes, first, last, limit)
+            asked.xrange(lane.changes, first, last, ENTRIES_A_READ)
         answers: list[Any] = await asked.execute()
-    return [
-        Entry(lane.tag, parse_place(entry), fields[b"article"].decode(), fields)
+    found = (
+        parse_entry(lane, parse_place(place), fields)
         for lane, entries in zip(lanes, answers, strict=True)
-        for entry, fields in entries
-    ]
+        for place, fields in entries
+    )
+    return [entry for entry in found if entry]

@@ -385,7 +385,7 @@ async def test_latest_news_comes_in_pages_of_fifty(stand):
         minute = f"2026-03-01T{number // 60:02}:{number % 60:02}:00Z"
         await stand.publish(published(f"Story {number}", slug=f"story-{number}", at=minute))
 
-    async def all_there() -> bool:
+    async def all_there():
         return (await stand.json("/latest.json"))["pages"] == 3
 
     await stand.until(all_there)

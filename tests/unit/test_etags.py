@@ -6,6 +6,7 @@ import pytest
 
 from services.deliver.core import etags
 from shared.article.article import Mark
+from shared.article.fold import FOLD_REVISION
 
 HERE = Mark(8, "9f86d081884c")
 TAG = etags.strong(HERE, "json", b"{}")
@@ -26,7 +27,7 @@ def test_an_etag_differs_with_its(other):
 
 
 def test_an_etag_differs_with_the_fold_revision(monkeypatch):
-    monkeypatch.setattr(etags, "FOLD_REVISION", etags.FOLD_REVISION + 1)
+    monkeypatch.setattr("services.deliver.core.etags.FOLD_REVISION", FOLD_REVISION + 1)
 
     assert etags.strong(HERE, "json", b"{}") != TAG
 
