@@ -103,6 +103,7 @@ def _routes(
         pages=Pages(reading, latest, public_url),
         feed=feed,
         waiting=Waiting(channels, streams),
+        streams=streams,
         public_url=public_url,
     )
     live = ArticleStream(reading, feed, channels, streams)

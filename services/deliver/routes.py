@@ -37,6 +37,7 @@ from services.deliver.requests import (
     update_id_of,
     wait_of,
 )
+from services.deliver.streams import Streams
 from services.deliver.waiting import Waiting
 from shared.article.article import Mark
 from shared.article.formats.html import ASSETS
@@ -62,6 +63,7 @@ class Routes:
     pages: Pages
     feed: ChangeFeed
     waiting: Waiting
+    streams: Streams
     public_url: str
 
     def listed(self) -> Sequence[Route]:
@@ -147,6 +149,7 @@ class Routes:
         following = "reads the outboxes" if self.hub.following else "has lost the engine"
         checks = await check_engine(self.redis, self.reading.lanes)
         checks["hub"] = Check(self.hub.following, following)
+        checks["readers"] = Check(True, f"{len(self.streams)} of {self.streams.limits.readers}")
         return _status(*report(checks))
 
 

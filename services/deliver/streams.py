@@ -114,6 +114,9 @@ class Streams:
         self.closing = False
         self._until: dict[Reader, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._until)
+
     @contextmanager
     def opened(self, reader: Reader) -> Iterator[None]:
         """Count *reader* among the open streams, and end it when its time has come.

@@ -114,19 +114,8 @@ class Newsstand:
     async def live(
         self, path: str = f"/articles/{SLUG}/live", *, narrow: bool = False, **headers: str
     ) -> Stream:
-        """Open a stream; it is watched for once this returns. *narrow*: its line holds little."""
-        line = socket.socket()
-        if narrow:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        line.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", self.port))
-        reader, writer = await asyncio.open_connection(sock=line)
-        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        facts = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        self.streams.append(Stream(reader, writer, int(head[0].split()[1]), facts))
+        """Open a stream; it is watched for once this returns."""
+        self.streams.append(await open_stream(self.port, path, narrow=narrow, **headers))
         return self.streams[-1]
 
     async def stop(self) -> None:
@@ -135,6 +124,26 @@ class Newsstand:
             stream.close()
         self.server.should_exit = True
         await self.serving
+
+
+async def open_stream(port: int, path: str, *, narrow: bool = False, **headers: str) -> Stream:
+    """Ask for *path* and read the answer's headers. *narrow*: its line holds little."""
+    line = socket.socket()
+    if narrow:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    line.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=line)
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    except BaseException:
+        writer.close()
+        raise
+    facts = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    return Stream(reader, writer, int(head[0].split()[1]), facts)
 
 
 def free_port() -> int:

@@ -455,4 +455,4 @@ async def test_both_health_pages_explain_themselves(stand):
 
     assert healthy.json() == {"status": "ok"}
     assert ready.json()["ready"] is True
-    assert set(ready.json()["checks"]) == {"engine", "lag", "hub"}
+    assert set(ready.json()["checks"]) == {"engine", "lag", "hub", "readers"}
