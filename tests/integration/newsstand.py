@@ -112,10 +112,10 @@ class Newsstand:
         await until(condition)
 
     async def live(
-        self, path: str = f"/articles/{SLUG}/live", *, narrow: bool = False, **headers: str
+        self, path: str = f"/articles/{SLUG}/live", *, narrow: bool = False, last: str = ""
     ) -> Stream:
         """Open a stream; it is watched for once this returns."""
-        self.streams.append(await open_stream(self.port, path, narrow=narrow, **headers))
+        self.streams.append(await open_stream(self.port, path, narrow=narrow, last=last))
         return self.streams[-1]
 
     async def stop(self) -> None:
@@ -126,8 +126,11 @@ class Newsstand:
         await self.serving
 
 
-async def open_stream(port: int, path: str, *, narrow: bool = False, **headers: str) -> Stream:
-    """Ask for *path* and read the answer's headers. *narrow*: its line holds little."""
+async def open_stream(port: int, path: str, *, narrow: bool = False, last: str = "") -> Stream:
+    """Ask for *path* and read the answer's headers.
+
+    *narrow*: its line holds little; *last* is the id of the last event that it got before.
+    """
     line = socket.socket()
     if narrow:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -135,7 +138,8 @@ async def open_stream(port: int, path: str, *, narrow: bool = False, **headers: 
     await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=line)
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if last:
+        lines.append(f"Last-Event-ID: {last}")
     writer.write("\r\n".join([*lines, "", ""]).encode())
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")

@@ -68,7 +68,7 @@ async def test_a_reader_that_comes_back_goes_on_in_every_lane(stand):
 
     # when it comes back, to its address or as browsers do
     for again in (
-        await stand.live("/live", Last_Event_ID=heard[-1].id),
+        await stand.live("/live", last=heard[-1].id),
         await stand.live(f"/live?since={heard[-1].id}"),
     ):
         # then it is told the rest, each article's in order
@@ -90,7 +90,7 @@ async def test_every_event_is_a_place_to_go_on_from(stand):
     events = [await next_of(stream) for _ in STORIES]
 
     for place, event in enumerate(events[:-1]):
-        again = await stand.live("/live", Last_Event_ID=event.id)
+        again = await stand.live("/live", last=event.id)
 
         rest = await steps(again, len(STORIES) - 1 - place)
         assert sorted(article for article, *_ in rest) == sorted(STORIES[place + 1 :])
@@ -103,7 +103,7 @@ async def test_a_reader_with_everything_is_told_nothing_old(stand):
     await stand.publish(published())
     last = await next_of(stream)
 
-    again = await stand.live("/live", Last_Event_ID=last.id)
+    again = await stand.live("/live", last=last.id)
     await stand.publish(posted("u1"))
 
     assert await steps(again, 1) == [(SLUG, 1, 2)]
@@ -123,14 +123,14 @@ async def test_a_kill_is_told_with_all_that_may_be_said(stand):
 @pytest.mark.parametrize("cursor", ["garbage", "3", "00000000-1.0-1.0", "é", "x" * 500])
 async def test_a_foreign_cursor_is_reset_and_then_followed(stand, cursor):
     await stand.publish(published())
-    stream = await stand.live("/live", Last_Event_ID=cursor)
+    stream = await stand.live("/live", last=cursor)
 
     reset = await next_of(stream)
     await stand.publish(posted("u1"))
 
     assert reset.kind == "reset"
     assert await steps(stream, 1) == [(SLUG, 1, 2)]
-    again = await stand.live("/live", Last_Event_ID=reset.id)
+    again = await stand.live("/live", last=reset.id)
     assert await steps(again, 1) == [(SLUG, 1, 2)]
 
 
@@ -142,7 +142,7 @@ async def test_a_cursor_from_before_what_was_trimmed_is_reset(stand, redis):
     await stand.publish(posted("u1"), posted("u2"))
     await redis.xtrim(stand.newsroom.keys().lane.changes, maxlen=1, approximate=False)
 
-    again = await stand.live("/live", Last_Event_ID=old.id)
+    again = await stand.live("/live", last=old.id)
 
     assert (await next_of(again)).kind == "reset"
 
@@ -155,7 +155,7 @@ async def test_a_cursor_of_a_quiet_lane_outlives_its_entries(stand, redis):
     for lane in stand.newsroom.lanes:
         await redis.xtrim(lane.changes, maxlen=0, approximate=False)
 
-    again = await stand.live("/live", Last_Event_ID=last.id)
+    again = await stand.live("/live", last=last.id)
     await stand.publish(posted("u1", slug=STORIES[0]))
 
     assert await steps(again, 1) == [(STORIES[0], 1, 2)]
@@ -173,10 +173,10 @@ async def test_a_reader_that_has_missed_too_much_is_reset(stand, redis):
             many.xadd(lane.changes, fields)
         await many.execute()
 
-    at_the_limit = await stand.live("/live", Last_Event_ID=old.id)
+    at_the_limit = await stand.live("/live", last=old.id)
     assert len(await steps(at_the_limit, MAX_MISSED)) == MAX_MISSED
     await redis.xadd(lane.changes, fields)
-    beyond = await stand.live("/live", Last_Event_ID=old.id)
+    beyond = await stand.live("/live", last=old.id)
 
     assert (await next_of(beyond)).kind == "reset"
 

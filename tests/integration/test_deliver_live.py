@@ -111,7 +111,7 @@ async def test_where_a_browser_stopped_counts_more_than_its_address(stand):
     await stand.publish(published(), posted("u1"), posted("u2"))
     await stand.publish(posted("u3"))
 
-    stream = await stand.live(f"{LIVE}?since=1", Last_Event_ID="3")
+    stream = await stand.live(f"{LIVE}?since=1", last="3")
 
     assert (await next_of(stream)).data["from"] == 3
 
@@ -124,7 +124,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_was(stand):
     stream.close()
     await stand.publish(posted("u2"), posted("u3"))
 
-    again = await stand.live(Last_Event_ID=last.id)
+    again = await stand.live(last=last.id)
 
     event = await next_of(again)
     assert (event.data["from"], event.data["to"]) == (2, 4)
@@ -135,7 +135,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_was(stand):
 )
 async def test_a_place_that_is_none_of_ours_is_reset_and_then_followed(stand, place):
     await stand.publish(published(), posted("u1"))
-    stream = await stand.live(Last_Event_ID=place)
+    stream = await stand.live(last=place)
 
     reset = await next_of(stream)
     await stand.publish(posted("u2"))

@@ -49,8 +49,7 @@ class Reader:
         last = ""
         while True:
             since = f"{ARTICLE}/live?since={self.follower.since}"
-            headers = {"Last_Event_ID": last} if last and self.chance.random() < 0.5 else {}
-            stream = await self.stand.live(since, **headers)
+            stream = await self.stand.live(since, last=self.chance.choice([last, ""]))
             assert stream.status == 200
             last = await self._listen(stream) or last
             stream.close()
