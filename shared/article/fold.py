@@ -158,10 +158,12 @@ def _reopened(draft: Draft, event: Event, act: acts.Reopened) -> None:
 
 
 def _turn(draft: Draft, event: Event, old: Status, new: Status, note: str | None) -> None:
-    """Turn the status; the note of the status before goes, for it isn't true any more."""
+    """Turn the status; the note on the status before goes, for it isn't true any more."""
     if draft.head.status == old:
+        before = draft.head.note
         draft.head = replace(draft.head, status=new)
-        _note(draft, event, note)
+        if note is not None or (before is not None and before.kind in ("closed", "reopened")):
+            _note(draft, event, note)
 
 
 def _killed(draft: Draft, event: Event, act: acts.Killed) -> None:

@@ -190,8 +190,9 @@ def test_the_note_of_a_status_goes_with_the_status():
 def test_the_note_of_a_writethru_stays_until_there_is_another():
     after = article(published(), writethru(body="B.", note="Adds the toll.", at=clock(10)))
     assert after.head.note == Note("writethru", at(10), "Adds the toll.")
-    after = continued(after, [entry_after(after, writethru(body="C."))])
-    assert after.head.note == Note("writethru", at(10), "Adds the toll.")
+    for silent in (writethru(body="C."), closed(), reopened()):
+        after = continued(after, [entry_after(after, silent)])
+        assert after.head.note == Note("writethru", at(10), "Adds the toll.")
 
 
 def entry_after(article: Article, envelope: dict[str, object]) -> Entry:

@@ -1,0 +1,48 @@
+"""The pages that the ledgers in this folder must give, for ever.
+
+`python -m tests.golden` makes them anew, for a change that is meant to give other bytes: look
+at the difference, and raise `FOLD_REVISION` if the state is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import orjson
+
+from shared.article.fold import replay
+from shared.article.formats import json, text
+from tests.builders import ledger
+
+FOLDER = Path(__file__).parent
+#: What `writethru demo` plays; its pages stand here, not with the program.
+COVERAGE = FOLDER.parents[1] / "services" / "cli" / "coverage.ndjson"
+
+
+def ledgers() -> list[Path]:
+    return [*sorted(FOLDER.glob("*.ndjson")), COVERAGE]
+
+
+def expected(ledger: Path, ending: str) -> Path:
+    """Return where the page of *ledger* is kept."""
+    return FOLDER / f"{ledger.stem}.{ending}"
+
+
+def pages(path: Path) -> Mapping[str, str]:
+    """Return the pages of a ledger by their files' endings; JSON by lines, to be looked at."""
+    events = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    article = replay(events[0]["subject"], ledger(*events))
+    document = orjson.loads(json.dumps(json.article(article)))
+    lines = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    return {"txt": text.page(article), "json": lines + "\n"}
+
+
+def strays() -> Iterator[Path]:
+    """Yield pages whose ledger is gone."""
+    stems = {path.stem for path in ledgers()}
+    yield from (
+        path
+        for path in FOLDER.iterdir()
+        if path.suffix in (".txt", ".json") and path.stem not in stems
+    )
