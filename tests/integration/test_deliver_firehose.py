@@ -92,10 +92,12 @@ async def test_every_event_is_a_place_to_go_on_from(stand):
     for place, event in enumerate(events[:-1]):
         again = await stand.live("/live", last=event.id)
 
-        rest = await steps(again, len(STORIES) - 1 - place)
-        assert sorted(article for article, *_ in rest) == sorted(STORIES[place + 1 :])
-        # an event told again has a cursor of its own, which leads on as well
-        again.close()
+        rest = [await next_of(again) for _ in STORIES[place + 1 :]]
+        assert sorted(each.data["article"] for each in rest) == sorted(STORIES[place + 1 :])
+        # and each of those is one as well
+        yet_again = await stand.live("/live", last=rest[0].id)
+        for expected in rest[1:]:
+            assert (await next_of(yet_again)).data == expected.data
 
 
 async def test_a_reader_with_everything_is_told_nothing_old(stand):

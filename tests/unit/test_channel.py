@@ -29,16 +29,20 @@ class Article:
     killed: bool = False
     error: Exception | None = None
     asked: list[Mark] = field(default_factory=list)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     async def since(self, slug: str, since: Mark) -> News:
         self.asked.append(since)
-        await asyncio.sleep(0)
+        to, head = mark(self.version), Head(slug, self.version)
+        await self.answering.wait()
         if self.error:
             raise self.error
-        to, head = mark(self.version), Head(slug, self.version)
         if since == to:
             return News("nothing", to, head)
-        frame = f"{since.version}-{self.version}".encode()
+        frame = f"{since.version}-{to.version}".encode()
         return News("killed" if self.killed else "change", to, head, frame=frame)
 
 
@@ -118,12 +122,14 @@ async def test_a_change_announced_while_another_is_told_is_not_lost(article, cha
     channel.join(reader, mark(1))
     await quiet()
 
+    article.answering.clear()
     moves_to(article, channel, 2)
-    await asyncio.sleep(0)
+    await quiet()
     moves_to(article, channel, 3)
+    article.answering.set()
     await quiet()
 
-    assert reader.got[-1].endswith("-3")
+    assert reader.got == ["1-2", "2-3"]
 
 
 async def test_an_announcement_of_what_was_told_already_tells_nothing(article, channel):
