@@ -1,7 +1,8 @@
 """A newsroom that files under fire, and what must be true when the smoke has gone.
 
 The newsroom keeps two logs: what it meant to file, before it files it, and what was acknowledged.
-It goes on sending what is not acknowledged, always under the same ids.
+It goes on sending what is not acknowledged, always under the same ids, and repeats at times what
+is, as a client does that lost the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from shared.article.fold import replay
 from shared.article.formats import json, text
 from shared.article.stored import load_entry
 from shared.contract.canonical import link
-from shared.runtime.keys import LANES, ArticleKeys
+from shared.runtime.keys import LANES, RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
 from tests.builders import Envelope, corrected, posted, published, retracted
 from tests.stack import Stack
@@ -35,6 +36,9 @@ from tests.waiting import until_sync
 PATIENCE_SECONDS = 60.0
 TOGETHER = 3
 """Events a request: enough for some to be stored and others not."""
+STRANDING_TRIES = 20
+REPEATED = 4
+"""One request in so many is sent once more after it was acknowledged."""
 
 Receipt = dict[str, Any]
 
@@ -60,13 +64,16 @@ class Newsroom:
     url: str
     intents: list[Envelope] = field(default_factory=list)
     receipts: dict[tuple[str, str], Receipt] = field(default_factory=dict)
-    repeats: int = 0
+    done: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def file(self, coverages: Sequence[Sequence[Envelope]], at_once: int = 4) -> None:
         """Return when everything is acknowledged. Raises AssertionError for a refusal."""
-        with ThreadPoolExecutor(at_once) as desks:
-            list(desks.map(self._file, coverages))
+        try:
+            with ThreadPoolExecutor(at_once) as desks:
+                list(desks.map(self._file, coverages))
+        finally:
+            self.done = True
 
     def acknowledged(self) -> int:
         """How many events are stored, as far as we were told."""
@@ -79,6 +86,8 @@ class Newsroom:
                 with self._lock:
                     self.intents.extend(some)
                 self._insist(client, some)
+                if start // TOGETHER % REPEATED == 0:
+                    self._repeat(client, some)
 
     def _insist(self, client: httpx2.Client, events: Sequence[Envelope]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -86,7 +95,13 @@ class Newsroom:
             assert time.monotonic() < deadline, f"no receipt for {[_name(e) for e in open_]}"
             for event, receipt in zip(open_, _post(client, open_), strict=False):
                 self._take(event, receipt)
-            self.repeats += any(_name(event) not in self.receipts for event in open_)
+
+    def _repeat(self, client: httpx2.Client, events: Sequence[Envelope]) -> None:
+        for event, receipt in zip(events, _post(client, events), strict=False):
+            if receipt["status"] != "unknown":
+                first = self.receipts[_name(event)]
+                assert receipt["status"] == "duplicate", receipt
+                assert receipt["seq"] == first["seq"]
 
     def _take(self, event: Envelope, receipt: Receipt) -> None:
         if receipt["status"] in ("accepted", "duplicate"):
@@ -134,11 +149,39 @@ def under_fire(stack: Stack, newsroom: Newsroom, attacks: Sequence[Attack]) -> I
 
 
 def _carry_out(stack: Stack, newsroom: Newsroom, attack: Attack) -> int:
-    until_sync(lambda: newsroom.acknowledged() >= attack.when, PATIENCE_SECONDS)
+    until_sync(lambda: newsroom.acknowledged() >= attack.when or newsroom.done, PATIENCE_SECONDS)
     victim = until_sync(lambda: min(stack.processes(attack.what), default=0), PATIENCE_SECONDS)
     os.kill(victim, signal.SIGKILL)
     until_sync(lambda: victim not in stack.processes())
     return victim
+
+
+def strand(stack: Stack, newsroom: Newsroom, story: list[Envelope], what: str) -> None:
+    """Kill those with *what* in their command lines while they hold the last wake-up of *story*.
+
+    The engine hands a wake-up to whoever waits for one, halted or not. The dead never ack it, and
+    nothing comes after it that would bring the article up.
+    """
+    slug = story[0]["subject"]
+    engine = Engine.open(stack.redis_url)
+    for number in range(STRANDING_TRIES):
+        until_sync(_is_rendered(engine, slug, len(story)), PATIENCE_SECONDS)
+        victims = list(stack.processes(what))
+        _signal(victims, signal.SIGSTOP)
+        story.append(posted(f"late-{number}", slug=slug))
+        newsroom.file([story[-1:]])
+        if engine.holders(slug) & set(victims):
+            _signal(victims, signal.SIGKILL)
+            break
+        _signal(victims, signal.SIGCONT)  # none of them was waiting just then
+    else:
+        raise AssertionError("no renderer ever waited for a wake-up")
+    engine.client.close()
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
 
 
 @dataclass
@@ -160,6 +203,11 @@ class Engine:
     def ledger(self, slug: str) -> list[bytes]:
         records: Any = self.client.lrange(self.keys(slug).ledger, 0, -1)
         return list(records)
+
+    def holders(self, slug: str) -> set[int]:
+        """Return the renderers that have taken a wake-up in the article's lane and not acked it."""
+        consumers: Any = self.client.xinfo_consumers(self.lanes.of(slug).events, RENDER_GROUP)
+        return {int(each["name"].rpartition(b"-")[2]) for each in consumers if each["pending"]}
 
     def version(self, slug: str) -> tuple[int, int]:
         """Return what is filed and what is rendered."""
