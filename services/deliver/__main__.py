@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
+from dataclasses import replace
 
 import uvicorn
 
-from services.deliver.app import create_app, wait_for_installation
+from services.deliver.app import LIMITS, create_app, wait_for_installation
+from services.deliver.streams import Limits
 from shared.runtime import log
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings, SettingsError
 
 EXIT_SETTING = 78
+#: What a process needs files for beside its readers: the engine, pages being sent, the log.
+SPARE_FILES = 500
 #: Streams end by themselves when they are told to; this is for a reader that takes nothing.
 GRACE_SECONDS = 3
 
@@ -35,6 +40,16 @@ def main() -> int:
     return 0
 
 
+def _limits() -> Limits:
+    """Get a file for each reader, as sockets are files; else make do with fewer readers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = LIMITS.readers + SPARE_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return replace(LIMITS, readers=max(1, allowed - SPARE_FILES))
+
+
 async def _check(settings: Settings) -> None:
     """Find out about a wrong setting while it can still be said in one line."""
     async with connect(settings.redis_url, retries=1) as redis:
@@ -44,7 +59,7 @@ async def _check(settings: Settings) -> None:
 def _server(settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, _limits()),
             host=settings.deliver_listen.host,
             port=settings.deliver_listen.port,
             loop="uvloop",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.deliver.core.etags import matches, strong
 from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_errors
+from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, text
 from shared.contract.errors import TryAgain, WritethruError
@@ -87,7 +88,7 @@ def refuse_request(
 def _described(
     request: Request, status: int, document: dict[str, Any], headers: Mapping[str, str]
 ) -> Response:
-    how = for_errors(request.url.path, request.headers.get("accept"))
+    how = for_errors(request.url.path, accept_of(request))
     title, detail = document["title"], document["detail"]
     if how is JSON:
         body, media_type = json.dumps(document), MEDIA_TYPE

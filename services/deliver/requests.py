@@ -55,6 +55,11 @@ def unknown_update(update_id: str) -> Refused:
     return Refused("unknown-update", f"There is no update {update_id} in this article.")
 
 
+def accept_of(request: Request) -> str:
+    """Return what the reader says it accepts, on however many lines."""
+    return ", ".join(request.headers.getlist("accept"))
+
+
 def number_of(text: str) -> int | None:
     """Return a page's number; None if *text* is none."""
     return int(text) if _NUMBER.fullmatch(text) else None

@@ -30,6 +30,7 @@ from services.deliver.latest import Latest, written
 from services.deliver.pages import Pages
 from services.deliver.reading import Reading
 from services.deliver.requests import (
+    accept_of,
     checked_slug,
     number_of,
     since_of,
@@ -154,7 +155,7 @@ class Routes:
 
 
 def _wanted(request: Request, offered: Sequence[Format]) -> Format:
-    how = by_accept(request.headers.get("accept"), offered)
+    how = by_accept(accept_of(request), offered)
     if how is None:
         kinds = ", ".join(each.kind for each in offered)
         raise HTTPException(406, f"This is there as {kinds}; ask for one of these, or for */*.")
@@ -162,7 +163,7 @@ def _wanted(request: Request, offered: Sequence[Format]) -> Format:
 
 
 def _for_errors(request: Request) -> Format:
-    return for_errors(request.url.path, request.headers.get("accept"))
+    return for_errors(request.url.path, accept_of(request))
 
 
 def _told(request: Request, news: News) -> Response:

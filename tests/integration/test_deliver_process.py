@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import orjson
@@ -25,10 +26,12 @@ from tests.waiting import until, until_sync
 
 
 @contextmanager
-def deliver(log: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
+def deliver(log: Path, files: int = 0, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
     environ |= {f"WRITETHRU_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "services.deliver"]
+    if files:
+        command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environ, stdout=file, stderr=file)
     try:
@@ -110,6 +113,26 @@ async def test_it_tells_nothing_about_its_server_and_logs_no_requests(redis, eng
     assert SLUG not in (tmp_path / "log").read_text()
 
 
+async def test_with_few_files_it_keeps_fewer_readers_and_goes_on(redis, engine, tmp_path):
+    # given a process that may have 520 files, where pages, log and engine need some
+    port = free_port()
+    await open_article(redis)
+    settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
+    with deliver(tmp_path / "log", files=520, **settings):
+        await until(lambda: is_ready(port))
+
+        # when more readers come than it has files for
+        streams = [await open_stream(port, "/live") for _ in range(30)]
+
+        # then those beyond are asked to come back, and pages are served
+        assert [stream.status for stream in streams] == [200] * 20 + [503] * 10
+        answer = await answers(port, f"/articles/{SLUG}.json")
+        assert answer is not None
+        assert answer.status_code == 200
+        for stream in streams:
+            stream.close()
+
+
 async def test_it_waits_for_an_engine_that_is_not_there_yet(tmp_path):
     # given an engine that has been, and is not
     with Engine(tmp_path / "engine") as engine:
@@ -135,7 +158,8 @@ async def test_it_waits_for_an_engine_that_is_not_there_yet(tmp_path):
 )
 async def test_a_wrong_setting_is_one_line_and_status_78(redis, engine, tmp_path, settings, named):
     await open_newsroom(redis, LANES)
-    with deliver(tmp_path / "log", **({"redis_url": engine.url} | settings)) as process:
+    everything: dict[str, Any] = {"redis_url": engine.url} | settings
+    with deliver(tmp_path / "log", **everything) as process:
         until_sync(lambda: process.poll() is not None)
 
     assert process.returncode == 78
