@@ -2,7 +2,7 @@
 
 No process outlives this one. The children are one process group, and in it stands a minder, a
 shell that reads from a pipe which only we can write to: whatever ends us, the pipe ends, and the
-minder ends the group. (The engine sees to that itself.)
+minder ends the group, gently and two seconds later for good. (The engine sees to itself.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MINDER = """
 trap '' HUP INT TERM
 read -r _
 kill -TERM 0
-sleep 10
+sleep 2
 kill -KILL 0
 """
 

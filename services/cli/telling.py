@@ -13,7 +13,7 @@ from typing import Any
 Json = Mapping[str, Any]
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LONGEST = 240
+_LONGEST = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -48,8 +49,8 @@ async def newsroom(redis: Redis) -> Newsroom:
 async def damage(newsroom: Newsroom) -> None:
     """Change a word on the page, behind the ledger's back."""
     keys = newsroom.keys()
-    ref = (await newsroom.redis.hget(keys.updates, "u2") or b"").decode()
-    said = await newsroom.redis.hget(keys.updates, ref) or b""
+    ref: Any = await newsroom.redis.hget(keys.updates, "u2")
+    said: Any = await newsroom.redis.hget(keys.updates, ref)
     await newsroom.redis.hset(keys.updates, ref, said.replace(b"first cars", b"first buses"))
 
 

@@ -115,4 +115,4 @@ def test_copy_can_not_steer_a_terminal():
     line = one_line("Bridge\x1b[2J closed\r\nuntil \x9b31m noon " + "x" * 500)
 
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", line)
-    assert len(line) == 240
+    assert len(line) == 120
