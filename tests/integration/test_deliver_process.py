@@ -7,10 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import orjson
@@ -26,7 +25,9 @@ from tests.waiting import until, until_sync
 
 
 @contextmanager
-def deliver(log: Path, files: int = 0, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+def deliver(
+    log: Path, settings: Mapping[str, object], files: int = 0
+) -> Iterator[subprocess.Popen[bytes]]:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
     environ |= {f"WRITETHRU_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "services.deliver"]
@@ -77,7 +78,7 @@ async def test_told_to_stop_it_ends_its_streams_cleanly_and_at_once(
     port = free_port()
     await open_article(redis)
     settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
-    with deliver(tmp_path / "log", **settings) as process:
+    with deliver(tmp_path / "log", settings) as process:
         await until(lambda: is_ready(port))
         streams = [await open_stream(port, path) for path in (f"/articles/{SLUG}/live", "/live")]
         polling = asyncio.create_task(answers(port, f"/articles/{SLUG}/changes?since=1&wait=25"))
@@ -103,7 +104,7 @@ async def test_it_tells_nothing_about_its_server_and_logs_no_requests(redis, eng
     port = free_port()
     await open_article(redis)
     settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
-    with deliver(tmp_path / "log", **settings):
+    with deliver(tmp_path / "log", settings):
         await until(lambda: is_ready(port))
 
         answer = await answers(port, f"/articles/{SLUG}.json")
@@ -118,7 +119,7 @@ async def test_with_few_files_it_keeps_fewer_readers_and_goes_on(redis, engine, 
     port = free_port()
     await open_article(redis)
     settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
-    with deliver(tmp_path / "log", files=520, **settings):
+    with deliver(tmp_path / "log", settings, files=520):
         await until(lambda: is_ready(port))
 
         # when more readers come than it has files for
@@ -139,7 +140,7 @@ async def test_it_waits_for_an_engine_that_is_not_there_yet(tmp_path):
         engine.stop()
         port = free_port()
         settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
-        with deliver(tmp_path / "log", **settings) as process:
+        with deliver(tmp_path / "log", settings) as process:
             await until(lambda: "engine.awaited" in (tmp_path / "log").read_text())
             assert process.poll() is None
 
@@ -158,8 +159,7 @@ async def test_it_waits_for_an_engine_that_is_not_there_yet(tmp_path):
 )
 async def test_a_wrong_setting_is_one_line_and_status_78(redis, engine, tmp_path, settings, named):
     await open_newsroom(redis, LANES)
-    everything: dict[str, Any] = {"redis_url": engine.url} | settings
-    with deliver(tmp_path / "log", **everything) as process:
+    with deliver(tmp_path / "log", {"redis_url": engine.url} | settings) as process:
         until_sync(lambda: process.poll() is not None)
 
     assert process.returncode == 78
