@@ -106,7 +106,7 @@ class Store:
         if not records and filed.seq == filed.version:
             return await self._settle(keys, filed, before, wakeups)
         if not records or not follows(before.head, records[0]):
-            log.warning("article.forked", article=keys.slug, version=filed.version)
+            log.warning("article.diverged", article=keys.slug, version=filed.version)
             return await self._replay(keys, wakeups)
         try:
             writes = await self._fold(keys, before, records)

@@ -97,10 +97,11 @@ class Sweeper:
             log.warning("group.recreated", lane=lane.tag)
 
     async def _render_dirty(self, lane: Lane) -> None:
-        seconds, _ = await self._redis.time()
+        seconds, microseconds = await self._redis.time()
+        now_ms = seconds * 1_000 + microseconds // 1_000
         limit = ARTICLES_A_SWEEP + len(self._resting)
         oldest: Any = await self._redis.zrangebyscore(
-            lane.dirty, "-inf", seconds * 1000 - self._timing.dirty_ms, 0, limit
+            lane.dirty, "-inf", now_ms - self._timing.dirty_ms, 0, limit
         )
         slugs = [slug.decode() for slug in oldest]
         due = [slug for slug in slugs if self._is_due(slug)][:ARTICLES_A_SWEEP]

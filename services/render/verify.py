@@ -57,13 +57,26 @@ async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> list[str]
 
 async def _compare(redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept) -> list[str]:
     records: list[bytes] = []
-    article = Article(Head(keys.slug))
     while more := await _records(redis, keys, len(records)):
-        entries = [load_entry(record) for record in more[: kept.filed.seq - len(records)]]
-        article = continued(article, (each for each in entries if each.seq <= kept.filed.version))
         records += more
-    records = records[: kept.filed.seq] if kept.filed.seq else records
-    return [*ledger_faults(key, records, kept), *state_faults(article, kept)]
+    # What was filed since is not in what was read of the rest.
+    records = records[: kept.filed.seq or None]
+    faults = list(ledger_faults(key, records, kept))
+    try:
+        article = await _folded(keys.slug, records[: kept.filed.version])
+    except ValueError:
+        return [*faults, "ledger: it can't be folded"]
+    return [*faults, *state_faults(article, kept)]
+
+
+async def _folded(slug: str, records: list[bytes]) -> Article:
+    """Fold *records* in portions, so that others have their turn between."""
+    article = Article(Head(slug))
+    for start in range(0, len(records), ENTRIES_A_READ):
+        some = records[start : start + ENTRIES_A_READ]
+        article = continued(article, [load_entry(record) for record in some])
+        await asyncio.sleep(0)
+    return article
 
 
 async def _records(redis: Redis, keys: ArticleKeys, start: int) -> list[bytes]:

@@ -13,7 +13,7 @@ from services.render.core.wakeups import Wakeup
 from shared.article.article import Article
 from shared.article.dates import rfc3339
 from shared.article.fold import replay
-from shared.article.stored import load_entry
+from shared.article.stored import link_of, load_entry
 from shared.contract.canonical import fingerprint
 from shared.contract.events import parse_event
 from shared.runtime.installation import open_installation
@@ -62,13 +62,23 @@ class Newsroom:
         return list(answer)
 
     async def file_at_once(self, *envelopes: Envelope) -> None:
-        """Make the first *envelopes* of an article its ledger; quick, and without wake-ups."""
+        """Make posts the beginning of an article; quick, and without wake-ups."""
         ledger = list(records(*envelopes, key=self.key))
         keys = self.keys(str(envelopes[0]["subject"]))
+        seen: list[Any] = []
+        for envelope, record in zip(envelopes, ledger, strict=True):
+            seq, chain, fingerprint = link_of(record)
+            name = f"{envelope['id']} {envelope['source']}"
+            seen += [name, f"{seq} {chain} {fingerprint}"]
         for start in range(0, len(ledger), 1_000):
             await self.redis.rpush(keys.ledger, *ledger[start : start + 1_000])
-        last = orjson.loads(ledger[-1])
-        facts = ["seq", last["seq"], "chain", last["chain"], "status", "live"]
+            await self.redis.hset(keys.seen, items=seen[2 * start : 2 * start + 2_000])
+        posted = [str(envelope["data"].get("update_id")) for envelope in envelopes]
+        await self.redis.hset(
+            keys.posted, items=[part for name in posted for part in (name, "live")]
+        )
+        last = link_of(ledger[-1])
+        facts = ["seq", last.seq, "chain", last.chain, "status", "live"]
         await self.redis.hset(keys.article, items=facts)
 
     async def replayed(self, slug: str = SLUG) -> Article:

@@ -12,7 +12,7 @@ from services.render.core.filed import Filed
 from services.render.core.writes import latest_score, replacing
 from shared.article.article import Article
 from shared.article.fold import FOLD_REVISION
-from shared.article.stored import dump_head, update_ref
+from shared.article.stored import dump_head, link_of, update_ref
 from shared.contract.canonical import fingerprint, link
 
 
@@ -34,22 +34,32 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
     """Yield what is wrong with the ledger itself, and with what was filed beside it."""
     chain = ""
     seen: dict[bytes, bytes] = {}
-    for seq, record in enumerate(map(orjson.loads, records), start=1):
-        event = record["event"]
-        sent = {name: value for name, value in event.items() if name != "time"}
-        mark = fingerprint(key, sent if record["clocked"] else event)
-        if record["seq"] != seq:
-            yield f"ledger: place {seq} holds seq {record['seq']}"
-        if record["fingerprint"] != mark:
+    for seq, record in enumerate(records, start=1):
+        try:
+            entry, its = orjson.loads(record), link_of(record)
+        except ValueError:
+            yield f"ledger: place {seq} holds no entry"
+            continue
+        if its.seq != seq:
+            yield f"ledger: place {seq} holds seq {its.seq}"
+        if its.fingerprint != _fingerprint(key, entry):
             yield f"ledger: the fingerprint of event {seq} is not the event's"
-        chain = link(chain, seq, record["fingerprint"])
-        if record["chain"] != chain:
+        chain = link(chain, seq, its.fingerprint)
+        if its.chain != chain:
             yield f"ledger: the chain breaks at event {seq}"
-        name = f"{event['id']} {event['source']}".encode()
-        seen[name] = f"{seq} {record['chain']} {record['fingerprint']}".encode()
+        name = f"{entry['event']['id']} {entry['event']['source']}".encode()
+        seen[name] = f"{seq} {its.chain} {its.fingerprint}".encode()
     if (kept.filed.seq, kept.chain) != (len(records), chain):
         yield f"article: {kept.filed.seq} events filed, the ledger has {len(records)}"
     yield from _different("seen", seen, kept.seen)
+
+
+def _fingerprint(key: bytes, entry: Mapping[str, Any]) -> str:
+    """Fingerprint the event as it was sent: without the time that ingest filled in."""
+    event = entry["event"]
+    if entry["clocked"]:
+        event = {name: value for name, value in event.items() if name != "time"}
+    return fingerprint(key, event)
 
 
 def state_faults(article: Article, kept: Kept) -> Iterator[str]:
