@@ -21,7 +21,7 @@ EXIT_SETTING = 78
 #: What a process needs files for beside its readers: the engine, pages being sent, the log.
 SPARE_FILES = 500
 #: Streams end by themselves when they are told to; this is for a reader that takes nothing.
-GRACE_SECONDS = 3
+GRACE_SECONDS = 1
 
 
 def main() -> int:

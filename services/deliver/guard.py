@@ -6,6 +6,8 @@ Everything here is public and nothing depends on cookies, so pages of other orig
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -57,6 +59,9 @@ class Guard:
         app = _early_answer(scope) or self._app
         try:
             await app(scope, receive, send_guarded)
+        except asyncio.CancelledError:
+            # Only a server that ends does this, to readers that take nothing.
+            log.info("request.cut", path=scope["path"])
         except Exception as error:  # noqa: BLE001 -- one request must not end the others
             log.error("request.failed", path=scope["path"], **described(error))
 

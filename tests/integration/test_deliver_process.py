@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from services.render.store import Store
 from shared.runtime.engine import Engine
-from tests.builders import SLUG, published
+from tests.builders import SLUG, posted, published
 from tests.integration.newsroom import Newsroom, open_newsroom
 from tests.integration.newsstand import LANES, free_port, open_stream
 from tests.waiting import until, until_sync
@@ -98,6 +98,29 @@ async def test_told_to_stop_it_ends_its_streams_cleanly_and_at_once(
             stream.close()
     events = [orjson.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert events == ["service.started", "hub.following", "service.stopped"]
+
+
+async def test_a_reader_that_takes_nothing_does_not_keep_it_from_ending(redis, engine, tmp_path):
+    # given a stream with more in it than its reader takes
+    port = free_port()
+    newsroom, store = await open_article(redis)
+    settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
+    with deliver(tmp_path / "log", settings) as process:
+        await until(lambda: is_ready(port))
+        stream = await open_stream(port, f"/articles/{SLUG}/live", narrow=True)
+        for number in range(24):
+            await newsroom.file(posted(f"u{number}", "word" * 40_000))
+            await store.render(SLUG)
+
+        # when the process is told to stop
+        process.terminate()
+
+        # then it does
+        status = await asyncio.to_thread(process.wait, 5)
+        assert status == 0
+        stream.close()
+    assert "exception" not in (tmp_path / "log").read_text()
+    assert "service.stopped" in (tmp_path / "log").read_text()
 
 
 async def test_it_tells_nothing_about_its_server_and_logs_no_requests(redis, engine, tmp_path):
