@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.deliver.answers import Answer, representation
 from services.deliver.core.negotiation import HTML, Format
 from services.deliver.hub import Hub
+from services.deliver.kept import Kept
 from services.deliver.reading import Reading
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json
 from shared.contract.canonical import short
 
 PAGE = 50
+KEPT_BYTES = 256 * 1024
 #: How many other articles an article's page shows.
 BESIDE = 10
 
@@ -27,6 +28,11 @@ class Page:
     pages: int
     heads: tuple[Head, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return 1_024 * (1 + len(self.heads))
+
 
 class Latest:
     """Reads the list again only after something has changed."""
@@ -34,8 +40,7 @@ class Latest:
     def __init__(self, reading: Reading, hub: Hub) -> None:
         self._reading = reading
         self._hub = hub
-        self._first: tuple[int, Page] | None = None
-        self._one_reads = asyncio.Lock()
+        self._kept: Kept[Page] = Kept(KEPT_BYTES)
 
     async def page(self, number: int) -> Page | None:
         """Return page *number*; None if there is none. The first one is always there.
@@ -54,11 +59,9 @@ class Latest:
         return tuple(head for head in first.heads if head.slug != slug)[:BESIDE]
 
     async def _read_first(self) -> Page:
-        async with self._one_reads:
-            now = self._hub.changed
-            if self._first is None or self._first[0] != now or not self._hub.following:
-                self._first = now, await self._read(1)
-            return self._first[1]
+        if not self._hub.following:
+            return await self._read(1)
+        return await self._kept.get(self._hub.changed, lambda: self._read(1))
 
     async def _read(self, number: int) -> Page:
         newest, count = await self._reading.newest(number * PAGE)

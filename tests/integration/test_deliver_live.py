@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -317,6 +319,31 @@ async def test_streams_outlive_the_engine_and_catch_up(tmp_path: Path):
                 return (await stand.get("/readyz")).status_code == 200
 
             await until(is_ready)
+
+
+async def test_a_silent_engine_is_an_answer_soon_and_leaves_no_confusion(tmp_path: Path):
+    # given an engine that neither answers nor ends
+    with Engine(tmp_path) as engine:
+        async with connect(engine.url) as redis, open_newsstand(redis, engine.url) as stand:
+            slugs = [f"story-{number}" for number in range(20)]
+            await stand.publish(*(published(slug=slug) for slug in slugs))
+            paths = ["/", *(f"/articles/{slug}.json" for slug in slugs)]
+            os.kill(engine.pid, signal.SIGSTOP)
+            try:
+                answers = await asyncio.gather(*(stand.get(path) for path in paths))
+            finally:
+                os.kill(engine.pid, signal.SIGCONT)
+
+            # then everybody is told to come back, at the same time
+            assert {answer.status_code for answer in answers} == {503}
+
+            # and who does gets what it asked for, not what another did
+            async def is_back() -> bool:
+                return (await stand.get("/readyz")).status_code == 200
+
+            await until(is_back)
+            answers = await asyncio.gather(*(stand.get(path) for path in paths[1:]))
+            assert [answer.json()["article"] for answer in answers] == slugs
 
 
 async def test_a_change_whose_entry_was_lost_is_told_all_the_same(stand, redis):
