@@ -29,6 +29,7 @@ WELL_AFTER_SECONDS = 10.0
 ENGINE_LOOK_SECONDS = 0.1
 
 _STANDARD_ERROR = 2
+_sleep = asyncio.sleep
 
 _MINDER = """
 trap '' HUP INT TERM
@@ -156,7 +157,7 @@ async def _pauses() -> AsyncIterator[None]:
         yield
         if monotonic() - began > WELL_AFTER_SECONDS:
             pause = FIRST_PAUSE_SECONDS
-        await asyncio.sleep(pause)
+        await _sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 

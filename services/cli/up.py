@@ -132,6 +132,8 @@ def _announce(plan: Plan, stack: Stack) -> None:
     if not stack.settings.no_auth:
         _say("no API keys exist yet, so publishing is refused (401)")
         _say("to let everybody on this machine publish: writethru up --no-auth")
+    if not stack.settings.deliver_listen.loopback and not is_set("public_url"):
+        _say(f"links begin with {stack.deliver}; WRITETHRU_PUBLIC_URL says what readers use")
     _say("ready; Ctrl-C stops everything")
 
 

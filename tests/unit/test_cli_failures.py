@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.cli.__main__ import COMMANDS, run
 from services.cli.failure import Failure
+from tests.waiting import until_sync
 
 NAMES = [name for names in COMMANDS.values() for name in names]
 
@@ -94,6 +100,12 @@ def test_a_reader_that_has_gone_is_no_news():
     assert piped.stderr == ""
 
 
+def waits_for_more(pid: int, pipe: Any) -> bool:
+    """Whether the process has taken all that is in *pipe*, and sleeps."""
+    (unread,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return not unread and " S " in Path(f"/proc/{pid}/stat").read_text()
+
+
 def test_an_interruption_is_silent():
     with subprocess.Popen(
         [sys.executable, "-m", "services.cli", "fold", "-"],
@@ -104,9 +116,9 @@ def test_an_interruption_is_silent():
     ) as folding:
         assert folding.stdin
         assert folding.stderr
-        # More than a pipe holds: once it is taken, the command is reading.
-        folding.stdin.write(b" " * 1_000_000)
+        folding.stdin.write(b" ")
         folding.stdin.flush()
+        until_sync(lambda: waits_for_more(folding.pid, folding.stdin))
 
         folding.send_signal(signal.SIGINT)
 
