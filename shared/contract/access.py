@@ -23,6 +23,50 @@ _SCOPES_OF_ACTS: dict[str, Scope] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What somebody may do. Patterns are shell-like: ``election-*``; ``*`` is all.
+
+    *who* begins the sentence that refuses something.
+    """
+
+    who: str
+    scopes: tuple[Scope, ...]
+    articles: tuple[str, ...] = ("*",)
+    sources: tuple[str, ...] = ("*",)
+
+    def has(self, scope: Scope) -> bool:
+        """Whether *scope* is among the scopes; `admin` is all of them."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    def refusal_to_file(self, type_: str, subject: str, source: str) -> str | None:
+        """Say why such an event may not be filed; None when it may."""
+        scope = _SCOPES_OF_ACTS.get(type_, "publish")
+        if not self.has(scope):
+            return f"{self.who} has no scope {scope}, which {type_} needs."
+        if not _matches(subject, self.articles):
+            return f"{self.who} is not for the article {subject}."
+        if not _matches(source, self.sources):
+            return f"{self.who} is not for the source {source}."
+        if type_ == acts.Redacted.wire:
+            return f"{type_} can't destroy text yet, so it is refused; retract the update instead."
+        return None
+
+    def refusal_to_read(self, subject: str) -> str | None:
+        """Say why the events of article *subject* may not be read; None when they may."""
+        if not self.has("read"):
+            return f"{self.who} has no scope read, which reading events needs."
+        if not _matches(subject, self.articles):
+            return f"{self.who} is not for the article {subject}."
+        return None
+
+
+#: Where no keys are asked for: everything but what destroys or shows what was taken back.
+EVERYBODY = Rights("A publisher without a key", ("publish", "correct", "kill", "read"))
+#: Whoever the engine lets append to the inbox.
+INBOX_WRITERS = Rights("The inbox", ("publish", "correct"))
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """The SHA-256 in hex of one secret of a key; a rotated one lives on until *expires*."""
 
@@ -33,7 +77,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What a publisher may do. Patterns are shell-like: ``election-*``; ``*`` is all."""
+    """A publisher's key as it is kept; a revoked one opens nothing any more."""
 
     key_id: str
     name: str
@@ -44,27 +88,16 @@ class ApiKey:
     sources: tuple[str, ...] = ("*",)
     revoked: datetime | None = None
 
-    def has(self, scope: Scope) -> bool:
-        """Whether the key may act under *scope*; `admin` may everything."""
-        return scope in self.scopes or "admin" in self.scopes
+    @property
+    def rights(self) -> Rights:
+        """What its holder may do."""
+        return Rights(f"Key {self.key_id}", self.scopes, self.articles, self.sources)
 
     def alive(self, now: datetime) -> tuple[Secret, ...]:
         """Return the secrets that open the door at *now*."""
         if self.revoked is not None:
             return ()
         return tuple(each for each in self.secrets if each.expires is None or each.expires > now)
-
-
-def refusal(key: ApiKey, type_: str, subject: str, source: str) -> str | None:
-    """Say why *key* may not file such an event; None when it may."""
-    scope = _SCOPES_OF_ACTS.get(type_, "publish")
-    if not key.has(scope):
-        return f"Key {key.key_id} has no scope {scope}, which {type_} needs."
-    if not _matches(subject, key.articles):
-        return f"Key {key.key_id} is not for the article {subject}."
-    if not _matches(source, key.sources):
-        return f"Key {key.key_id} is not for the source {source}."
-    return None
 
 
 def _matches(value: str, patterns: Iterable[str]) -> bool:

@@ -5,6 +5,7 @@ WritethruError
 │   └── InvalidEvent     the event's form: one entry a field
 └── TryAgain             nobody is at fault; the same request may succeed later
     ├── Busy             nothing was stored
+    │   └── TooOften     this sender has to wait
     └── OutcomeUnknown   it may be stored: the same id sent again is safe
 
 HTTP is not mentioned here: `shared.runtime.problems` gives each code its status.
@@ -59,6 +60,14 @@ class Busy(TryAgain):
     """The engine can take nothing at the moment. Nothing was stored."""
 
     code = "busy"
+
+
+class TooOften(Busy):
+    """This sender has to wait *after* seconds; others don't."""
+
+    def __init__(self, detail: str, after: int) -> None:
+        super().__init__(detail)
+        self.after = after
 
 
 class OutcomeUnknown(TryAgain):

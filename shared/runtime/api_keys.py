@@ -1,4 +1,4 @@
-"""API keys: made, kept as hashes, rotated, revoked, and asked at the door.
+"""API keys: made, kept as hashes, rotated and revoked. Who comes with one is met in `door.py`.
 
 A key is ``wt_<id>_<secret>``. The secret is 256 random bits, so one SHA-256 is enough; it is
 shown once and stored nowhere. Two secrets may be alive while publishers change over.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from shared.contract.access import ApiKey, Scope, Secret
@@ -19,12 +22,17 @@ from shared.runtime.clock import new_name, new_secret, now
 from shared.runtime.keys import API_KEYS
 
 _RECORD: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
+_TOKEN = re.compile(r"wt_([0-9a-f]{1,32})_([A-Za-z0-9_-]{1,128})")
 #: Compared when there is no such key, so that its absence takes as long as a wrong secret.
 _NOBODY = ("0" * 64,)
 
 
 class NoSuchKey(LookupError):
-    """No key has this id."""
+    """No key has this id, or its record can't be read."""
+
+
+class KeyRevoked(ValueError):
+    """The key was revoked, which is for good."""
 
 
 async def create(
@@ -35,65 +43,90 @@ async def create(
     sources: tuple[str, ...] = ("*",),
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with the token, which can't be had again."""
-    secret, key_id = new_secret(), new_name()
-    made = ApiKey(key_id, name, scopes, now(), (_hashed(secret),), articles, sources)
-    await _keep(redis, made)
+    secret, key_id, at = new_secret(), new_name(), now()
+    made = ApiKey(key_id, name, scopes, at, (_hashed(secret, at),), articles, sources)
+    await redis.hset(API_KEYS, key_id, dumped(made))
     return made, _token(made, secret)
 
 
 async def rotate(redis: Redis, key_id: str, grace: timedelta) -> tuple[ApiKey, str]:
-    """Give a key another secret; those before it end after *grace*."""
-    key, secret, ends = await find(redis, key_id), new_secret(), now() + grace
-    before = tuple(
-        replace(each, expires=min(each.expires or ends, ends)) for each in key.alive(now())
-    )
-    rotated = replace(key, secrets=(*before, _hashed(secret)))
-    await _keep(redis, rotated)
-    return rotated, _token(rotated, secret)
+    """Give a key another secret; those before it end after *grace*.
+
+    Raises:
+        NoSuchKey, KeyRevoked: there is nothing to rotate.
+    """
+    secret, at = new_secret(), now()
+
+    def rotated(key: ApiKey) -> ApiKey:
+        if key.revoked is not None:
+            raise KeyRevoked(key_id)
+        return replace(key, secrets=(*_ending(key, at, at + grace), _hashed(secret, at)))
+
+    key = await _change(redis, key_id, rotated)
+    return key, _token(key, secret)
 
 
 async def revoke(redis: Redis, key_id: str) -> ApiKey:
-    """Close the door to a key, at once and for good."""
-    revoked = replace(await find(redis, key_id), revoked=now())
-    await _keep(redis, revoked)
-    return revoked
-
-
-async def find(redis: Redis, key_id: str) -> ApiKey:
-    """Return the key; raises NoSuchKey."""
-    record = await redis.hget(API_KEYS, key_id)
-    if record is None:
-        raise NoSuchKey(key_id)
-    return _RECORD.validate_json(record)
+    """Close the door to a key, at once and for good. Raises NoSuchKey."""
+    at = now()
+    return await _change(redis, key_id, lambda key: replace(key, revoked=key.revoked or at))
 
 
 async def everyone(redis: Redis) -> list[ApiKey]:
     """Return all keys, the revoked ones too, oldest first."""
     records = await redis.hvals(API_KEYS)
-    return sorted((_RECORD.validate_json(each) for each in records), key=lambda key: key.created)
+    return sorted((loaded(each) for each in records), key=lambda key: key.created)
 
 
-async def authenticate(redis: Redis, token: str) -> ApiKey | None:
-    """Return the key that *token* opens, in a time that tells nothing about its secret."""
-    key_id, secret = parts(token)
-    try:
-        key = await find(redis, key_id)
-    except NoSuchKey:
-        key = None
-    alive = tuple(each.sha256 for each in key.alive(now())) if key else ()
-    opened = [hmac.compare_digest(_digest(secret), each) for each in alive or _NOBODY]
-    return key if any(opened) else None
+def opens(key: ApiKey | None, secret: str, at: datetime) -> bool:
+    """Whether *secret* is one of *key*'s, in a time that tells nothing about it."""
+    alive = tuple(each.sha256 for each in key.alive(at)) if key else ()
+    digest = _digest(secret)
+    # All are compared, also after one that fits.
+    opened = [hmac.compare_digest(digest, each) for each in alive or _NOBODY]
+    return any(opened)
 
 
 def parts(token: str) -> tuple[str, str]:
     """Return a token's id and secret; two empty strings for what is no token."""
-    prefix, _, rest = token.partition("_")
-    key_id, _, secret = rest.partition("_")
-    return (key_id, secret) if prefix == "wt" and key_id.isalnum() and secret else ("", "")
+    found = _TOKEN.fullmatch(token)
+    return (found[1], found[2]) if found else ("", "")
 
 
-def _hashed(secret: str) -> Secret:
-    return Secret(_digest(secret), now())
+def dumped(key: ApiKey) -> bytes:
+    """Return *key* as it is kept."""
+    return _RECORD.dump_json(key)
+
+
+def loaded(record: bytes | str | None) -> ApiKey:
+    """Return the key that `dumped` wrote; raises NoSuchKey, without a word of what is there."""
+    if record is None:
+        raise NoSuchKey
+    try:
+        return _RECORD.validate_json(record)
+    except ValidationError:
+        raise NoSuchKey from None
+
+
+async def _change(redis: Redis, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+    """Replace a key by what *change* makes of it; of two at a time neither undoes the other."""
+
+    async def step(pipe: Any) -> ApiKey:
+        key = change(loaded(await pipe.hget(API_KEYS, key_id)))
+        pipe.multi()
+        pipe.hset(API_KEYS, key_id, dumped(key))
+        return key
+
+    changed: ApiKey = await redis.transaction(step, API_KEYS, value_from_callable=True)
+    return changed
+
+
+def _ending(key: ApiKey, at: datetime, end: datetime) -> list[Secret]:
+    return [replace(each, expires=min(each.expires or end, end)) for each in key.alive(at)]
+
+
+def _hashed(secret: str, at: datetime) -> Secret:
+    return Secret(_digest(secret), at)
 
 
 def _digest(secret: str) -> str:
@@ -102,7 +135,3 @@ def _digest(secret: str) -> str:
 
 def _token(key: ApiKey, secret: str) -> str:
     return f"wt_{key.key_id}_{secret}"
-
-
-async def _keep(redis: Redis, key: ApiKey) -> None:
-    await redis.hset(API_KEYS, key.key_id, _RECORD.dump_json(key))

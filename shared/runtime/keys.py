@@ -11,7 +11,15 @@ from dataclasses import dataclass
 META = "writethru:meta"
 LANES = "writethru:lanes"
 API_KEYS = "writethru:keys"
+INBOX = "writethru:inbox"
+INBOX_READER = "writethru:inbox:reader"
+REFUSED = "writethru:refused"
 RENDER_GROUP = "render"
+
+
+def failures(address: str, key_id: str) -> str:
+    """Return the counter of wrong secrets from *address*; for unknown keys, *key_id* is empty."""
+    return f"writethru:failures:{address}:{key_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from shared.contract.errors import InvalidEvent, WritethruError
+from shared.contract.errors import InvalidEvent, TooOften, WritethruError
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(NamedTuple):
-    """What a code means: to HTTP, and to people."""
+    """What a code means: to HTTP, and to people.
+
+    *own_status* is that of a problem which is this sender's alone.
+    """
 
     status: int
     title: str
     cause: str
     remedy: str
+    own_status: int | None = None
 
 
 #: Every code that a publisher can meet.
@@ -115,8 +119,10 @@ PROBLEMS: dict[str, Problem] = {
     "busy": Problem(
         503,
         "Try again shortly",
-        "The engine can't take the event at the moment. Nothing was stored.",
+        "The engine can't take the event at the moment (503), or too many wrong keys came from "
+        "this address (429). Nothing was stored.",
         "Send it again, with the same id, after as many seconds as Retry-After says.",
+        own_status=429,
     ),
     "durability-timeout": Problem(
         503,
@@ -135,12 +141,18 @@ def status_of(code: str) -> int:
     return PROBLEMS[code].status
 
 
+def seconds_after(error: WritethruError) -> int | None:
+    """Return after how many seconds trying again is worth it; None where it never is."""
+    return error.after if isinstance(error, TooOften) else RETRY_AFTER.get(error.code)
+
+
 def problem(error: WritethruError) -> dict[str, Any]:
     """Describe *error* as a problem document."""
+    known = PROBLEMS[error.code]
     document: dict[str, Any] = {
         "type": f"/problems/{error.code}",
-        "title": PROBLEMS[error.code].title,
-        "status": PROBLEMS[error.code].status,
+        "title": known.title,
+        "status": (isinstance(error, TooOften) and known.own_status) or known.status,
         "detail": error.detail,
         "code": error.code,
     }

@@ -1,0 +1,108 @@
+"""The door: whose key a request brings, and how often somebody may try a wrong one.
+
+Failures are counted in the engine, by address and key, so that the limit holds over processes.
+An id that no key has is counted as none, so that there are never more counters than keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from shared.contract.access import ApiKey
+from shared.contract.errors import Busy, Refused, TooOften
+from shared.runtime.api_keys import NoSuchKey, loaded, opens, parts
+from shared.runtime.clock import now
+from shared.runtime.keys import API_KEYS, failures
+
+FAILURES, WINDOW_SECONDS = 10, 60
+#: A door that waits longer for the engine than this holds up who would try again anyway.
+PATIENCE_SECONDS = 5.0
+
+_log = structlog.get_logger()
+
+
+class Door:
+    """Knows the keys that are in *redis*; nothing is remembered, so a revocation holds at once."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def admit(self, authorizations: Sequence[str], host: str | None) -> ApiKey:
+        """Return the key that a request from *host* brings in its Authorization headers.
+
+        Raises:
+            Refused: as `unauthenticated`.
+            TooOften: after ten wrong ones within a minute; this one wasn't looked at.
+            Busy: the engine doesn't say.
+        """
+        key_id, secret = parts(_bearer(authorizations))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._open(key_id, secret, network(host))
+        except (RedisError, OSError) as error:  # a TimeoutError is among the latter
+            _log.error("keys.unread", reason=type(error).__name__)
+            raise Busy("The keys can't be read at the moment; nothing was stored.") from None
+
+    async def _open(self, key_id: str, secret: str, address: str) -> ApiKey:
+        key, failed = await self._look_up(key_id, address)
+        counter = failures(address, key.key_id if key else "")
+        if failed >= FAILURES:
+            raise await self._too_often(counter)
+        if key is None or not opens(key, secret, now()):
+            _log.warning("key.refused", key=key.key_id if key else None, address=address)
+            await self._count(counter)
+            raise Refused("unauthenticated", "No key is this one, or it is not valid any more.")
+        return key
+
+    async def _look_up(self, key_id: str, address: str) -> tuple[ApiKey | None, int]:
+        """Return the key of that id, and how often its secret was wrong, from that address."""
+        async with self._redis.pipeline(transaction=False) as reads:
+            reads.hget(API_KEYS, key_id)
+            reads.get(failures(address, key_id))
+            reads.get(failures(address, ""))
+            record, of_key, of_none = await reads.execute()
+        try:
+            return loaded(record), int(of_key or 0)
+        except NoSuchKey:
+            return None, int(of_none or 0)
+
+    async def _count(self, counter: str) -> None:
+        try:
+            async with self._redis.pipeline(transaction=True) as step:
+                step.incr(counter)
+                step.expire(counter, WINDOW_SECONDS, nx=True)
+                await step.execute()
+        except ResponseError as error:  # a full engine can't count; guessing stays hopeless
+            _log.error("failure.uncounted", reason=type(error).__name__)
+
+    async def _too_often(self, counter: str) -> TooOften:
+        after = max(1, await self._redis.ttl(counter))
+        detail = f"{FAILURES} wrong keys within a minute; this one was not looked at."
+        return TooOften(detail, after)
+
+
+def network(host: str | None) -> str:
+    """Return what one sender has of addresses: one in IPv4, a /64 in IPv6."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return "local"
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped or ip_network((int(address), 64), strict=False).network_address)
+    return str(address)
+
+
+def _bearer(authorizations: Sequence[str]) -> str:
+    """Return the token; raises Refused where there isn't exactly one."""
+    scheme, _, token = authorizations[0].partition(" ") if authorizations else ("", "", "")
+    if len(authorizations) != 1 or scheme.lower() != "bearer" or not token.strip():
+        detail = "The request has no key; send it as the header Authorization: Bearer wt_…"
+        raise Refused("unauthenticated", detail)
+    return token.strip()
