@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import redis as redis_sync
 from redis.asyncio import Redis
 
 from shared.contract.access import ApiKey
 from shared.contract.errors import Busy, Refused, TooOften
+from shared.runtime import api_keys
 from shared.runtime.api_keys import (
     KeyRevoked,
     NoSuchKey,
     create,
+    dumped,
     everyone,
     parts,
     revoke,
@@ -153,11 +156,22 @@ async def test_a_revoked_key_opens_nothing_for_good(redis: Redis, door: Door) ->
     assert await revoke(redis, key.key_id) == revoked
 
 
-async def test_a_rotation_at_the_same_time_does_not_undo_a_revocation(redis: Redis) -> None:
+async def test_a_rotation_at_the_same_time_does_not_undo_a_revocation(
+    redis: Redis, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, _ = await create(redis, "cms", ("publish",))
 
-    rotations = [rotate(redis, key.key_id, DAY) for _ in range(5)]
-    await asyncio.gather(revoke(redis, key.key_id), *rotations, return_exceptions=True)
+    def dumped_after_a_revocation(rotated: ApiKey) -> bytes:
+        monkeypatch.undo()
+        with redis_sync.from_url(engine.url) as other:
+            other.hset(API_KEYS, key.key_id, dumped(replace(key, revoked=now())))
+        return dumped(rotated)
+
+    # Given a revocation between what a rotation reads and what it writes
+    monkeypatch.setattr(api_keys, "dumped", dumped_after_a_revocation)
+
+    with pytest.raises(KeyRevoked):
+        await rotate(redis, key.key_id, DAY)
 
     (left,) = await everyone(redis)
     assert left.revoked is not None
