@@ -149,3 +149,19 @@ def test_watch_misses_nothing_while_deliver_is_away(stack, slug, tmp_path):
     finally:
         watch.end()
         watch.clear()
+
+
+def test_watch_of_all_goes_on_where_it_was_when_deliver_is_back(stack, slug, tmp_path):
+    watch = watching(stack, tmp_path)
+    try:
+        stack.file([published(slug=slug)])
+        watch.saying(f"published  {slug}")
+        os.kill(stack.pid_of("services.deliver"), signal.SIGKILL)
+        stack.file([posted("u1", slug=slug)])
+
+        said = watch.saying(f"posted     {slug}")
+
+        assert said.count(f"published  {slug}") == 1
+    finally:
+        watch.end()
+        watch.clear()
