@@ -93,11 +93,11 @@ def read_event(text: bytes) -> Mapping[str, Any]:
     return value
 
 
-def decode(text: bytes) -> object:
+def decode(text: bytes, depth: int = MAX_DEPTH) -> object:
     """Read any JSON value. Raises Refused as `malformed`, without a word of what it says."""
     try:
         value = _STRICT.decode(_decoded(text))
-        if _depth(value) > MAX_DEPTH:
+        if _depth(value) > depth:
             raise RecursionError
         orjson.dumps(value)  # refuses half a surrogate pair, and integers beyond 64 bits
     except RecursionError:
@@ -121,7 +121,9 @@ def _decoded(text: bytes) -> str:
 def _malformed(error: ValueError | TypeError) -> Refused:
     match error:
         case json.JSONDecodeError():
-            where = f"line {error.lineno}, column {error.colno}"
+            where = f"column {error.colno}"
+            if "\n" in error.doc:
+                where = f"line {error.lineno}, {where}"
             return Refused("malformed", f"This is not JSON. {error.msg}: {where}.")
         case UnicodeDecodeError():
             return Refused("malformed", f"This is not UTF-8 from byte {error.start} on.")
