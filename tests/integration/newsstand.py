@@ -131,12 +131,7 @@ async def open_stream(port: int, path: str, *, narrow: bool = False, last: str =
 
     *narrow*: its line holds little; *last* is the id of the last event that it got before.
     """
-    line = socket.socket()
-    if narrow:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    line.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", port))
-    reader, writer = await asyncio.open_connection(sock=line)
+    reader, writer = await _connect(port, narrow)
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
     if last:
         lines.append(f"Last-Event-ID: {last}")
@@ -148,6 +143,19 @@ async def open_stream(port: int, path: str, *, narrow: bool = False, last: str =
         raise
     facts = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     return Stream(reader, writer, int(head[0].split()[1]), facts)
+
+
+async def _connect(port: int, narrow: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    line = socket.socket()
+    try:
+        if narrow:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        line.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", port))
+        return await asyncio.open_connection(sock=line)
+    except BaseException:
+        line.close()
+        raise
 
 
 def free_port() -> int:
