@@ -1,0 +1,182 @@
+"""What must hold after every step, and what must hold in the end.
+
+I1  ledger   gapless, every id once, the chain verifies, every event legal where it stands
+I2  state    what a reader assembles at version v is the fold of events 1 to v, chain and all
+I3  outbox   the intervals join: none twice, none missing, up to v
+I4  dirty    an article that is behind is in the dirty set
+I5  acks     a wake-up that could still be read is acked only when the version covers it
+I6  promise  an acknowledged event is in the ledger where its receipt says, and stays there
+I7  end      without further faults everything is rendered and nothing stays pending
+
+Only what a step touched is looked at after it; `audit` looks at everything, from the beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from tests.simulation.article import Event, State, chained, fold, refusal
+from tests.simulation.keys import Keys, Receipt
+from tests.simulation.model import Lane
+
+
+class Violation(Exception):
+    """An invariant doesn't hold."""
+
+    def __init__(self, rule: str, what: object) -> None:
+        super().__init__(f"{rule}: {what}")
+        self.rule = rule
+
+
+def violated(rule: str, what: object) -> NoReturn:
+    raise Violation(rule, what)
+
+
+@dataclass(slots=True)
+class Book:
+    """What is already known of one article: the fold of its ledger at each version."""
+
+    folds: list[State] = field(default_factory=lambda: [State()])
+    ids: set[tuple[str, str]] = field(default_factory=set)
+    covered: int = 0
+
+
+class Watch:
+    """Follows a lane. With *lossy* the engine may forget, so a receipt is no promise (I6)."""
+
+    def __init__(self, lane: Lane, lossy: bool) -> None:
+        self.lane, self.lossy = lane, lossy
+        self.promised: dict[tuple[str, str, str], tuple[Event, Receipt]] = {}
+        self.last_promised: dict[tuple[str, str], int] = {}
+        self.histories: dict[str, State] = {"": State()}
+        self.begin()
+
+    def begin(self) -> None:
+        self.books = {slug: Book() for slug in self.lane.articles}
+        self.changes_read = 0
+
+    def audit(self) -> None:
+        """Look at the whole lane afresh, whatever was seen before."""
+        self.begin()
+        for slug, keys in self.lane.articles.items():
+            self.ledger(keys, self.books[slug])
+        for slug in self.lane.articles:
+            self.article(slug)
+        for event, receipt in self.promised.values():
+            self.kept(event, receipt)
+
+    def step(self) -> None:
+        evidence = self.lane.evidence
+        if evidence.touched is not None:
+            self.article(evidence.touched)
+            evidence.touched = None
+        if evidence.acked:
+            for wakeup in self.lane.read_events(evidence.acked):
+                if self.lane.articles[wakeup.slug].version < wakeup.seq:
+                    violated("I5 acked before it was rendered", wakeup)
+            evidence.acked.clear()
+        while evidence.pages:
+            page = evidence.pages.pop()
+            if page != self.histories.get(page.chain):
+                violated("I2 a reader got what no history gives", page)
+        while evidence.receipts:
+            self.receipt(*evidence.receipts.pop())
+
+    def article(self, slug: str) -> None:
+        keys, book = self.lane.articles[slug], self.books[slug]
+        self.ledger(keys, book)
+        self.state(slug, keys, book)
+        self.outbox(slug, keys)
+        if keys.version < keys.seq and slug not in self.lane.dirty:
+            violated("I4 behind and not dirty", (slug, keys.version, keys.seq))
+
+    def ledger(self, keys: Keys, book: Book) -> None:
+        folds = book.folds
+        for entry in keys.ledger[len(folds) - 1 :]:
+            state, event = folds[-1], entry.event
+            if entry.seq != len(folds):
+                violated("I1 a gap in the ledger", entry)
+            if entry.chain != chained(state.chain, entry.seq, event.fingerprint):
+                violated("I1 the chain doesn't verify", entry)
+            if event.key in book.ids:
+                violated("I1 an id came twice", entry)
+            if refusal(event, state.status, state.standing):
+                violated("I1 an illegal act was accepted", entry)
+            if event.base is not None and event.base != entry.seq - 1:
+                violated("I1 a stale event was accepted", entry)
+            book.ids.add(event.key)
+            after = fold(state, entry)
+            folds.append(after)
+            self.histories[after.chain] = after
+        if (keys.seq, keys.chain) != (len(folds) - 1, folds[-1].chain):
+            violated("I1 seq and chain aren't the ledger's", (keys.seq, keys.chain))
+
+    def state(self, slug: str, keys: Keys, book: Book) -> None:
+        head = keys.head
+        if keys.filed.position != head.position:
+            violated("I2 head and article differ", (slug, keys.filed, head))
+        if head.version >= len(book.folds):
+            violated("I2 committed beyond the ledger", (slug, head))
+        expected = book.folds[head.version]
+        refs = [ref for n in sorted(keys.pages) for ref in keys.pages[n]]
+        body = keys.parts.get(head.body) if head.body else None
+        updates = tuple(keys.parts.get(ref) for ref in refs)
+        if (*head.position, head.status, body, *head[4:], updates) != expected:
+            violated("I2 state isn't the fold", (slug, head, body, updates, expected))
+        if [keys.pointers.get(part.name) for part in expected.updates] != refs:
+            violated("I2 pointers and pages differ", (slug, keys.pointers, refs))
+
+    def outbox(self, slug: str, keys: Keys) -> None:
+        for change in self.lane.changes[self.changes_read :]:
+            book = self.books[change.slug]
+            if change.start != book.covered or change.end <= change.start:
+                violated("I3 intervals don't join", change)
+            if change.end >= len(book.folds) or book.folds[change.end].chain != change.chain:
+                violated("I3 another history's change", change)
+            book.covered = change.end
+        self.changes_read = len(self.lane.changes)
+        if self.books[slug].covered != keys.version:
+            violated("I3 a version is not in the outbox", (slug, keys.version))
+
+    def receipt(self, client: str, event: Event, receipt: Receipt) -> None:
+        """Hold the engine to what it answered, now and later."""
+        if self.lossy:
+            return
+        key = (event.slug, *event.key)
+        known, first = self.promised.get(key, (event, receipt))
+        if known.fingerprint != event.fingerprint:
+            if receipt.code != "id-conflict":
+                violated("I6 an id with other copy went through", (event, receipt))
+            return
+        if receipt.status == "rejected":
+            if key in self.promised:
+                violated("I6 an acknowledged event was rejected", (event, receipt))
+            return
+        if (first.seq, first.chain) != (receipt.seq, receipt.chain):
+            violated("I6 two receipts for one event", (event, first, receipt))
+        self.kept(event, receipt)
+        if key not in self.promised:
+            self.promised[key] = (event, receipt)
+            self.in_order(client, event, receipt)
+
+    def in_order(self, client: str, event: Event, receipt: Receipt) -> None:
+        """A client that waits for its answers has its events in the order it sent them."""
+        before = self.last_promised.get((client, event.slug), 0)
+        if event.source == client and receipt.seq <= before:
+            violated("I6 out of order", (event, receipt))
+        if event.source == client:
+            self.last_promised[client, event.slug] = receipt.seq
+
+    def kept(self, event: Event, receipt: Receipt) -> None:
+        ledger = self.lane.articles[event.slug].ledger
+        there = ledger[receipt.seq - 1] if 0 < receipt.seq <= len(ledger) else None
+        if there is None or there.chain != receipt.chain or there.event.key != event.key:
+            violated("I6 an acknowledged event is not in the ledger", (event, receipt))
+
+    def settled(self) -> bool:
+        """Whether nothing is left to do."""
+        lane = self.lane
+        behind = any(keys.version < keys.seq for keys in lane.articles.values())
+        pending = lane.group is not None and lane.group.pending
+        return not behind and not lane.dirty and not pending
