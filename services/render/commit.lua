@@ -26,7 +26,8 @@
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
 -- replace: the whole article was folded anew, maybe to fewer events than it had.
 --
--- Returns {"committed" | "stale" | "fork" | "newer" | "acked", version}.
+-- Returns {"committed" | "stale" | "fork" | "newer" | "missing" | "acked", version}. After "missing"
+-- nothing may be taken back: whoever wrote these bytes since is about to commit them.
 local slug, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local plan = cjson.decode(ARGV[8])
 
@@ -61,7 +62,7 @@ local function verdict()
     if not last or string.match(last, '^{"seq":%d+,"chain":"(%x+)"') ~= ARGV[5] then
         return "fork"
     end
-    if not bytes_are_there() then return "stale" end
+    if not bytes_are_there() then return "missing" end
     return "committed"
 end
 
@@ -97,6 +98,11 @@ if result == "committed" then
             "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds)
     end
     version = to
+end
+
+-- Whoever was overtaken by the kill and died may have left copy behind.
+if result == "acked" and plan.killed then
+    redis.call("DEL", KEYS[4], KEYS[5], KEYS[6])
 end
 
 -- An article that is caught up needs no wake-up, nor one of a timeline that was lost.

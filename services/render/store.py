@@ -148,9 +148,6 @@ class Store:
         """Ack what is covered: there is nothing to render, or a newer renderer does it."""
         writes = Writes(before.head)
         result = await self._run_commit(keys, filed, writes, filed.version, filed.chain, wakeups)
-        if result == "acked" and before.head.status == "killed":
-            # Whoever was overtaken by the kill and died may have left copy behind.
-            await self._redis.unlink(keys.updates, keys.pages, keys.changed)
         if result == "acked":
             self._keep_warm(keys.slug, before)
         return "done" if result in ("acked", "newer") else "again"
@@ -189,11 +186,14 @@ class Store:
     async def _fold(self, keys: ArticleKeys, before: Stored, records: Sequence[bytes]) -> Writes:
         """Fold *records*, reading the updates that they name and the pages that change."""
         entries = [load_entry(record) for record in records]
-        refs = await self._read(keys.updates, sorted(named(entries, before.head)))
+        refs = await self._read_at(
+            before.head, keys, keys.updates, sorted(named(entries, before.head))
+        )
         known = await self._read_updates(keys, refs)
         folded = fold(before.head, Body(), known, entries)
         missing = touched_pages(before.head, folded) - before.pages.keys()
-        pages = await self._read(keys.pages, [str(page) for page in sorted(missing)])
+        numbers = [str(page) for page in sorted(missing)]
+        pages = await self._read_at(before.head, keys, keys.pages, numbers)
         read = {int(page): tuple(line.split()) for page, line in pages.items()}
         before = Stored(before.head, before.body, {**before.pages, **read})
         return continuing(before, folded, refs, entries)
@@ -204,14 +204,32 @@ class Store:
             raise InconsistentError("an update is gone")
         return {name: load_update(found[ref].encode()) for name, ref in refs.items()}
 
+    async def _read_at(
+        self, head: Head, keys: ArticleKeys, key: str, fields: Sequence[str]
+    ) -> dict[str, str]:
+        """Return those of *fields* that the hash *key* has while the article is at *head*.
+
+        Raises:
+            InconsistentError: it is not, so they may be what these very events made of them.
+        """
+        found: dict[str, str] = {}
+        for start in range(0, len(fields), FIELDS_A_READ):
+            some = fields[start : start + FIELDS_A_READ]
+            async with self._redis.pipeline(transaction=True) as step:
+                step.hmget(keys.article, FIELDS)
+                step.hmget(key, some)
+                facts, values = await step.execute()
+            if not read_filed(facts).at(head):
+                raise InconsistentError("the article has moved on")
+            found |= _present(some, values)
+        return found
+
     async def _read(self, key: str, fields: Sequence[str]) -> dict[str, str]:
         """Return those of *fields* that the hash *key* has."""
         found: dict[str, str] = {}
         for start in range(0, len(fields), FIELDS_A_READ):
             some = fields[start : start + FIELDS_A_READ]
-            values: Any = await self._redis.hmget(key, some)
-            pairs = zip(some, values, strict=True)
-            found.update((name, value.decode()) for name, value in pairs if value is not None)
+            found |= _present(some, await self._redis.hmget(key, some))
         return found
 
     async def _make_current(
@@ -228,7 +246,7 @@ class Store:
             raise
         if result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
-        else:
+        elif result != "missing":
             await self._take_back(keys, writes)
         return result
 
@@ -263,3 +281,8 @@ class Store:
         self._warm[slug] = stored
         if len(self._warm) > self._warm_limit:
             self._warm.popitem(last=False)
+
+
+def _present(names: Sequence[str], values: Any) -> dict[str, str]:
+    pairs = zip(names, values, strict=True)
+    return {name: value.decode() for name, value in pairs if value is not None}
