@@ -33,7 +33,7 @@ def configure(service: str, level: str) -> None:
     """Configure structlog once, for the process that is *service*; lines go to stderr."""
     terminal = sys.stderr.isatty()
     renderer: Any = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if terminal
         else structlog.processors.JSONRenderer(serializer=_as_text)
     )
