@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import redis
 
 from shared.runtime.engine import Engine
 from tests.builders import SLUG, posted, published
@@ -189,6 +190,8 @@ def test_a_second_one_on_the_same_data_is_refused_by_the_first_ones_name(up):
 
 
 def test_an_engine_that_runs_is_used_instead_of_its_own(tmp_path, engine):
+    with redis.Redis.from_url(engine.url) as client:
+        client.flushall()
     with running(tmp_path, "--redis-url", engine.url) as stack:
         assert not stack.processes(ENGINE)
         assert engine.url in stack.said()
@@ -205,8 +208,6 @@ def test_an_engine_that_does_not_answer_is_one_line(tmp_path):
 
 
 def test_lanes_that_do_not_fit_the_data_are_a_wrong_setting(tmp_path: Path):
-    with Engine(tmp_path / "data"):
-        pass
     with running(tmp_path):
         pass
 
