@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -29,7 +31,7 @@ def connect(url: str, *, retries: int = 10) -> Redis:
     Replies are bytes in RESP2's shapes. A lost connection is tried again for about four
     seconds, long enough for an engine's restart.
     """
-    return Redis.from_url(
+    client = Redis.from_url(
         url,
         protocol=2,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
@@ -39,6 +41,25 @@ def connect(url: str, *, retries: int = 10) -> Redis:
         retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries),
         retry_on_error=list(LOST),
     )
+    pool = client.connection_pool
+    pool.connection_class = type("Connection", (_Cancellable, pool.connection_class), {})
+    return client
+
+
+class _Cancellable:
+    """A connection in whose commands a task can be cancelled.
+
+    redis-py sends under `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that
+    comes in the moment in which the sending ends: the task would run on for ever.
+    """
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        if task and task.cancelling() > before:
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise asyncio.CancelledError
 
 
 @contextmanager
