@@ -47,6 +47,13 @@ async def serve(app: FastAPI, listen: Listen) -> None:
     """Serve *app* until a signal ends it. Its start is part of this, so its errors come out."""
     # The server raises the signal once more when it has ended; so does nobody before it starts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _bound(listen) as listener:
+        async with app.router.lifespan_context(app):
+            await server(app).serve([listener])
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """Return the server for *app*, which has been started."""
     config = uvicorn.Config(
         app,
         http="h11",  # the other parser takes headers without end
@@ -60,9 +67,7 @@ async def serve(app: FastAPI, listen: Listen) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    with _bound(listen) as listener:
-        async with app.router.lifespan_context(app):
-            await uvicorn.Server(config).serve([listener])
+    return uvicorn.Server(config)
 
 
 def _bound(listen: Listen) -> socket.socket:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.ingest.reading import Unread
 from shared.contract.errors import WritethruError
 from shared.contract.receipts import Receipt
-from shared.runtime.problems import MEDIA_TYPE, RETRY_AFTER, problem
+from shared.runtime.problems import MEDIA_TYPE, RETRY_AFTER, problem, seconds_after
 
 #: How long a sender may take to notice that it was answered.
 PARTING_SECONDS = 5.0
@@ -58,7 +58,10 @@ def of_many(receipts: Sequence[Receipt]) -> Response:
 
 def refusal(error: WritethruError) -> Response:
     """Answer a request that is refused as a whole."""
-    return described(problem(error), kind=Parting if isinstance(error, Unread) else Response)
+    after = seconds_after(error)
+    headers = {} if after is None else {"retry-after": str(after)}
+    kind = Parting if isinstance(error, Unread) else Response
+    return described(problem(error), headers, kind)
 
 
 def no_such(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

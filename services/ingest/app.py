@@ -6,6 +6,7 @@ Wiring only: read this to see what ingest is made of, `intake.py` to see what it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,11 +16,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Lifespan
 
-from services.ingest import answers, explanations, intake, probes
+from services.ingest import answers, explanations, intake, ledger, probes
 from services.ingest.append import Appender
+from services.ingest.callers import Callers
+from services.ingest.inbox import Inbox
 from shared.contract.errors import OutcomeUnknown, WritethruError
+from shared.runtime.clock import new_name
+from shared.runtime.door import Door
 from shared.runtime.durability import durability_of
 from shared.runtime.installation import await_installation
+from shared.runtime.keys import INBOX_READER
+from shared.runtime.lease import Lease
 from shared.runtime.redis import SILENT, connect
 from shared.runtime.settings import Settings, SettingsError
 
@@ -46,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (intake, explanations, probes):
+    for module in (intake, ledger, explanations, probes):
         app.include_router(module.router)
     app.add_exception_handler(WritethruError, _refused)
     app.add_exception_handler(ClientDisconnect, _abandoned)
@@ -63,15 +70,29 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             installation = await await_installation(redis, settings.lanes)
             durability = await durability_of(redis, settings.durability)
             appender = Appender(redis, installation, durability)
-            app.state.intake = intake.Intake(appender, settings.no_auth)
-            app.state.engine = probes.Probed(redis, installation.lanes)
-            _log.info("service.started", durability=durability, lanes=settings.lanes)
-            yield
+            callers = Callers(None if settings.no_auth else Door(redis))
+            inbox = Inbox(redis, appender, Lease(redis, INBOX_READER, new_name()))
+            app.state.intake = intake.Intake(appender, callers)
+            app.state.ledgers = ledger.Ledgers(redis, installation.lanes, callers)
+            app.state.probed = probes.Probed(redis, installation.lanes, inbox)
+            async with _running(inbox):
+                _log.info("service.started", durability=durability, lanes=settings.lanes)
+                yield
             _log.info("service.stopped")
         finally:
             await redis.aclose()
 
     return lifespan
+
+
+@asynccontextmanager
+async def _running(inbox: Inbox) -> AsyncIterator[None]:
+    task = asyncio.create_task(inbox.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def _refused(_request: Request, error: Exception) -> Response:

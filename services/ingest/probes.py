@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from redis.asyncio import Redis
 from starlette.responses import PlainTextResponse, Response
 
+from services.ingest.inbox import Inbox
 from shared.runtime.health import check_engine, report
 from shared.runtime.lanes import Lanes
 
@@ -22,6 +23,7 @@ class Probed:
 
     redis: Redis
     lanes: Lanes
+    inbox: Inbox
 
 
 @router.api_route("/healthz", methods=["GET", "HEAD"])
@@ -32,7 +34,8 @@ async def health() -> Response:
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
 async def readiness(request: Request) -> Response:
-    """Say whether the engine answers and pages keep up, and if not, why."""
-    probed: Probed = request.app.state.engine
-    status, body = report(await check_engine(probed.redis, probed.lanes))
+    """Say whether the engine answers, pages keep up and the inbox is read, and if not, why."""
+    probed: Probed = request.app.state.probed
+    checks = await check_engine(probed.redis, probed.lanes)
+    status, body = report({**checks, "inbox": probed.inbox.check()})
     return Response(body, status, _UNKEPT, "application/json")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from shared.article.normal import nfc
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+MAX_SLUG = 128
 UPDATE_ID = r"^[A-Za-z0-9._~-]{1,64}$"
 
 #: Controls but tab, line feed and carriage return; surrogates and what no XML document may
@@ -52,5 +53,5 @@ Text = Annotated[str, AfterValidator(_text)]
 Copy = Annotated[str, AfterValidator(_text), AfterValidator(_said)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, Field(max_length=2048), AfterValidator(_absolute)]
-Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=128)]
+Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=MAX_SLUG)]
 UpdateId = Annotated[str, StringConstraints(pattern=UPDATE_ID)]

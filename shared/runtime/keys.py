@@ -15,6 +15,7 @@ INBOX = "writethru:inbox"
 INBOX_READER = "writethru:inbox:reader"
 REFUSED = "writethru:refused"
 RENDER_GROUP = "render"
+INBOX_GROUP = "ingest"
 
 
 def failures(address: str, key_id: str) -> str:

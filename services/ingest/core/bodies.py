@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn, TypeVar
@@ -26,7 +26,7 @@ MAX_LINES = 10_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _FILLED_LINE = re.compile(rb"\S[^\n]*")
-_Text = TypeVar("_Text")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def batch(body: bytes) -> Iterable[Item]:
     """Read a body that is a JSON array; an element that is no event is refused by itself.
 
     Raises:
-        Refused: the body as a whole is no array, or has too few or too many elements.
+        Refused: the body as a whole is no array, or has too many elements; when the events are
+            asked for, that there is none.
     """
     texts = list(islice(_elements(_decoded(body)), MAX_BATCH_EVENTS + 1))
     if len(texts) > MAX_BATCH_EVENTS:
@@ -62,7 +63,7 @@ def lines(body: bytes) -> Iterable[Item]:
     """Read a body with one event a line; blank lines don't count.
 
     Raises:
-        Refused: there are no events, or too many of them.
+        Refused: there are too many lines; when the events are asked for, that there is none.
     """
     texts = list(islice(_lines(body), MAX_LINES + 1))
     if len(texts) > MAX_LINES:
@@ -71,12 +72,10 @@ def lines(body: bytes) -> Iterable[Item]:
 
 
 ONE = "application/cloudevents+json"
-#: What `POST /v1/events` takes: media type → how its bodies are read.
-FORMS: Mapping[str, Callable[[bytes], Iterable[Item]]] = {
-    ONE: one,
-    "application/cloudevents-batch+json": batch,
-    "application/x-ndjson": lines,
-}
+BATCH = "application/cloudevents-batch+json"
+LINES = "application/x-ndjson"
+#: Media types of whole events, and how their bodies are read.
+FORMS: Mapping[str, Callable[[bytes], Iterable[Item]]] = {ONE: one, BATCH: batch, LINES: lines}
 
 
 def read_event(text: bytes) -> Mapping[str, Any]:
@@ -206,7 +205,8 @@ def _item(text: bytes, line: int | None = None) -> Item:
         return Item(None, refusal, line)
 
 
-def _some(found: list[_Text]) -> list[_Text]:
+def _some(found: Sequence[_Found]) -> Iterator[_Found]:
+    """Yield what was *found*; that it is nothing comes out when the events are asked for."""
     if not found:
         raise Refused("invalid", "The request holds no event; send at least one.")
-    return found
+    yield from found

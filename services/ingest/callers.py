@@ -1,0 +1,25 @@
+"""Who sends a request, and so what it may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from shared.contract.access import EVERYBODY, Rights
+from shared.runtime.door import Door
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Knows callers by their keys; without a *door* everybody is welcome."""
+
+    door: Door | None
+
+    async def rights(self, request: Request) -> Rights:
+        """Return what the sender of *request* may do; raises as `Door.admit`."""
+        if self.door is None:
+            return EVERYBODY
+        host = request.client.host if request.client else None
+        key = await self.door.admit(request.headers.getlist("authorization"), host)
+        return key.rights
