@@ -18,9 +18,11 @@ from services.cli.failure import WRONG_SETTING, Failure
 from services.cli.options import address, environment
 from services.cli.supervise import Part, Say, Supervisor
 from shared.runtime.clock import monotonic
+from shared.runtime.durability import durability_of
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
 from shared.runtime.installation import open_installation
+from shared.runtime.keys import API_KEYS
 from shared.runtime.redis import connect
 from shared.runtime.settings import Listen, Settings, SettingsError
 
@@ -47,6 +49,8 @@ class Stack:
 
     settings: Settings
     supervisor: Supervisor
+    has_keys: bool
+    """Whether anybody was ever given an API key."""
 
     @property
     def ingest(self) -> str:
@@ -71,11 +75,11 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
     supervisor = Supervisor(say, engine)
     try:
         settings = _with_engine(plan, engine)
-        await _check_engine(settings)
+        has_keys = await _look_into(settings)
         await supervisor.start(_parts(settings, plan.workers))
         await supervisor.during(_until_ready(settings, say))
         supervisor.settled = True
-        yield Stack(settings, supervisor)
+        yield Stack(settings, supervisor, has_keys)
     finally:
         await supervisor.stop()
 
@@ -123,17 +127,20 @@ def _with_engine(plan: Plan, engine: Engine | None) -> Settings:
     return plan.settings.model_copy(update={"redis_url": engine.url})
 
 
-async def _check_engine(settings: Settings) -> None:
-    """Make the installation, so that a setting which does not fit it is one failure, not three."""
-    redis = connect(settings.redis_url, retries=1)
+async def _look_into(settings: Settings) -> bool:
+    """Make the installation, and return whether it has API keys.
+
+    A setting that does not fit the engine is one failure here; each service would have its own.
+    """
     try:
-        await open_installation(redis, settings.lanes)
+        async with connect(settings.redis_url, retries=1) as redis:
+            await open_installation(redis, settings.lanes)
+            await durability_of(redis, settings.durability)
+            return bool(await redis.exists(API_KEYS))
     except SettingsError as error:
         raise Failure(str(error), WRONG_SETTING) from None
     except RedisError as error:
         raise Failure(f"the engine of --redis-url can't be used: {error}") from None
-    finally:
-        await redis.aclose()
 
 
 def _parts(settings: Settings, workers: int) -> list[Part]:

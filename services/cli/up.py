@@ -15,6 +15,7 @@ from services.cli.failure import misused
 from services.cli.options import address, is_set, listening, settings
 from services.cli.stack import Plan, Stack, running
 from services.cli.terminal import show
+from shared.runtime import log
 from shared.runtime.settings import Listen, Settings
 
 _DATA = Path("data")
@@ -69,6 +70,7 @@ def command(
     chosen = _chosen(redis_url, host, ingest_port, deliver_port, no_auth)
     embedded = data_dir or (None if redis_url or is_set("redis_url") else _DATA)
     plan = Plan(chosen, embedded, workers)
+    log.configure("up", "error")  # what the services warn of they say themselves
     foreground.run(lambda: _up(plan))
     _say("stopped")
 
@@ -129,7 +131,7 @@ def _announce(plan: Plan, stack: Stack) -> None:
     for name, url, what in rows:
         show(console, f"  {name:<9}", (f"{url:<{width}}", "bold cyan"), f"  {what}")
     show(console)
-    if not stack.settings.no_auth:
+    if not (stack.settings.no_auth or stack.has_keys):
         _say("no API keys exist yet, so publishing is refused (401)")
         _say("to let everybody on this machine publish: writethru up --no-auth")
     if not stack.settings.deliver_listen.loopback and not is_set("public_url"):

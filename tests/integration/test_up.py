@@ -207,6 +207,20 @@ def test_an_engine_that_does_not_answer_is_one_line(tmp_path):
     assert not stack.processes()
 
 
+def test_an_engine_that_can_lose_what_is_accepted_is_refused_in_one_line(tmp_path, engine):
+    with redis.Redis.from_url(engine.url) as client:
+        client.flushall()
+        client.config_set("appendfsync", "everysec")
+        try:
+            stack = Stack(tmp_path, "--redis-url", engine.url)
+
+            assert stack.process.wait(30) == 78
+        finally:
+            client.config_set("appendfsync", "always")
+    (line,) = stack.said().splitlines()[1:]
+    assert line.startswith("writethru up: WRITETHRU_DURABILITY is fsync, which the engine can't")
+
+
 def test_lanes_that_do_not_fit_the_data_are_a_wrong_setting(tmp_path: Path):
     with running(tmp_path):
         pass
