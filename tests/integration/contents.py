@@ -1,0 +1,15 @@
+"""All that an engine holds, for tests that something leaves no trace in it."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+
+async def contents(redis: Redis) -> dict[bytes, bytes]:
+    """Return every key with its value as the engine would move it."""
+    held = {}
+    for key in await redis.keys("*"):
+        value = await redis.dump(key)
+        assert value is not None
+        held[key] = value
+    return held
