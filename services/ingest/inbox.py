@@ -80,7 +80,8 @@ class Inbox:
             if self._lease.held:
                 await self._make_group()
                 await self._file_all(behind)
-            self._fault = None
+            else:
+                self._fault = None  # it is another's to read
         except (RedisError, OSError) as error:
             self._fault = f"can't be read ({error})"
             _log.warning("inbox.postponed", reason=str(error))
@@ -117,6 +118,7 @@ class Inbox:
         found: Any = await self._redis.xreadgroup(
             INBOX_GROUP, CONSUMER, {INBOX: after}, count=ENTRIES_A_BATCH, block=block
         )
+        self._fault = None
         return [Entry(*entry) for _, entries in found for entry in entries]
 
     async def _take(self, entries: Sequence[Entry], behind: set[str]) -> None:
