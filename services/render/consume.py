@@ -149,8 +149,8 @@ def _fault(subscriber: Any) -> str | None:
     tasks: Sequence[asyncio.Task[Any]] = subscriber.tasks
     if not subscriber.running:
         return "a subscriber has stopped; its group or stream is gone"
-    if all(task.done() for task in tasks):
-        return "a subscriber's task has ended"
     if len(tasks) > RESTARTS:
         return "a subscriber fails again and again"
+    if all(task.done() for task in tasks):
+        return "a subscriber's task has ended"
     return None

@@ -202,7 +202,11 @@ class Store:
         found = await self._read(keys.updates, list(refs.values()))
         if len(found) < len(refs):
             raise InconsistentError("an update is gone")
-        return {name: load_update(found[ref].encode()) for name, ref in refs.items()}
+        try:
+            return {name: load_update(found[ref].encode()) for name, ref in refs.items()}
+        except ValueError:
+            # From None: its words are copy.
+            raise InconsistentError("an update can't be read") from None
 
     async def _read_at(
         self, head: Head, keys: ArticleKeys, key: str, fields: Sequence[str]

@@ -90,13 +90,17 @@ async def test_the_slowest_group_counts_whoever_it_belongs_to(redis, young):
     assert await ids(redis) == [*OLD, young]
 
 
-async def test_ids_of_one_millisecond_are_told_apart_by_their_counter(redis, young):
-    # given a group whose lowest pending entry is the second of its millisecond
-    await read(redis, "render", count=6, acked=3)
+@pytest.mark.parametrize(("archive", "render"), [(2, 3), (3, 2)])
+async def test_ids_of_one_millisecond_are_told_apart_by_their_counter(
+    redis, young, archive, render
+):
+    # given two groups whose lowest pending entries are of the same millisecond
+    await read(redis, "archive", count=6, acked=archive)
+    await read(redis, "render", count=6, acked=render)
     # when the stream is trimmed
     await trim(redis, required="render")
-    # then the first of that millisecond goes, and the second stays
-    assert await ids(redis) == ["3-1", "4-0", young]
+    # then the lower one is the first that is left
+    assert await ids(redis) == ["3-0", "3-1", "4-0", young]
 
 
 async def test_a_group_that_must_exist_and_does_not_keeps_everything(redis, young):
