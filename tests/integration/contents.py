@@ -5,10 +5,10 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 
-async def contents(redis: Redis) -> dict[bytes, bytes]:
-    """Return every key with its value as the engine would move it."""
+async def contents(redis: Redis, pattern: str = "*") -> dict[bytes, bytes]:
+    """Return every key that fits *pattern*, with its value as the engine would move it."""
     held = {}
-    for key in await redis.keys("*"):
+    for key in await redis.keys(pattern):
         value = await redis.dump(key)
         assert value is not None
         held[key] = value
