@@ -23,6 +23,7 @@ from services.cli.failure import Failure
 COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver"),
     "File and read": ("publish", "page", "watch", "fold"),
+    "Say who may publish": ("keys",),
     "Check what is stored": ("verify", "rebuild"),
 }
 INTERRUPTED = 130
@@ -95,19 +96,35 @@ def _names() -> set[str]:
 
 
 def _app(only: str | None) -> typer.Typer:
-    app = typer.Typer(
+    app = _group()
+    app.callback(epilog=EPILOG)(overview)
+    for heading, names in COMMANDS.items():
+        for name in names:
+            if only in (name, None):
+                _add(app, name, heading)
+    return app
+
+
+def _group() -> typer.Typer:
+    return typer.Typer(
         cls=_Group,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(epilog=EPILOG)(overview)
-    for heading, names in COMMANDS.items():
-        for name in names:
-            if only in (name, None):
-                command = import_module(f"services.cli.{name}").command
-                app.command(name, cls=_Command, rich_help_panel=heading)(command)
-    return app
+
+
+def _add(app: typer.Typer, name: str, heading: str) -> None:
+    """Add the command *name*; its module has either a `command`, or an `overview` and `ACTIONS`."""
+    module = import_module(f"services.cli.{name}")
+    if not hasattr(module, "ACTIONS"):
+        app.command(name, cls=_Command, rich_help_panel=heading)(module.command)
+        return
+    group = _group()
+    group.callback()(module.overview)
+    for action, function in module.ACTIONS.items():
+        group.command(action, cls=_Command)(function)
+    app.add_typer(group, name=name, rich_help_panel=heading)
 
 
 def overview() -> None:

@@ -42,30 +42,37 @@ DataDir = Annotated[
 async def installation(
     redis_url: str | None, data_dir: Path | None
 ) -> AsyncIterator[tuple[Redis, Installation]]:
+    """Open the installation in the engine that `engine` finds.
+
+    Raises:
+        Failure: there is no engine, or no installation in it.
+    """
+    async with engine(redis_url, data_dir) as redis:
+        yield redis, await _existing(redis, settings().lanes)
+
+
+@asynccontextmanager
+async def engine(redis_url: str | None, data_dir: Path | None) -> AsyncIterator[Redis]:
     """Open the engine that is named, else the one of the environment, else that of `./data`.
 
     The engine of a data folder is started for as long as it takes, unless `up` runs on it.
 
     Raises:
-        Failure: there is no engine, or no installation in it.
+        Failure: there is no engine.
     """
     if redis_url and data_dir:
         raise misused("name the engine with --redis-url or with --data-dir, not both")
-    base = settings(redis_url=redis_url)
-    engine = None
+    url, started = settings(redis_url=redis_url).redis_url, None
     if data_dir or not (redis_url or is_set("redis_url")):
-        engine, url = _of_folder(data_dir or DATA)
-    else:
-        url = base.redis_url
+        started, url = _of_folder(data_dir or DATA)
     try:
-        redis = connect(url, retries=2)
-        async with redis:
-            yield redis, await _existing(redis, base.lanes)
+        async with connect(url, retries=2) as redis:
+            yield redis
     except RedisError as error:
         raise Failure(f"the engine does not answer as it should: {error}") from None
     finally:
-        if engine is not None:
-            engine.stop()
+        if started is not None:
+            started.stop()
 
 
 def _of_folder(folder: Path) -> tuple[Engine | None, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from rich.console import Console
@@ -133,10 +134,18 @@ def _announce(plan: Plan, stack: Stack) -> None:
     show(console)
     if not (stack.settings.no_auth or stack.has_keys):
         _say("no API keys exist yet, so publishing is refused (401)")
+        _say(f"to make one: writethru keys create NAME --scope publish{_engine_of(plan)}")
         _say("to let everybody on this machine publish: writethru up --no-auth")
     if not stack.settings.deliver_listen.loopback and not is_set("public_url"):
         _say(f"links begin with {stack.deliver}; WRITETHRU_PUBLIC_URL says what readers use")
     _say("ready; Ctrl-C stops everything")
+
+
+def _engine_of(plan: Plan) -> str:
+    """Return how another command finds the engine; its address may hold a password."""
+    if plan.data_dir is None:
+        return "" if is_set("redis_url") else " --redis-url URL"
+    return "" if plan.data_dir == _DATA else f" --data-dir {quote(str(plan.data_dir))}"
 
 
 def _public(url: str) -> str:

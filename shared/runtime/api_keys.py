@@ -112,7 +112,10 @@ async def _change(redis: Redis, key_id: str, change: Callable[[ApiKey], ApiKey])
     """Replace a key by what *change* makes of it; of two at a time neither undoes the other."""
 
     async def step(pipe: Any) -> ApiKey:
-        key = change(loaded(await pipe.hget(API_KEYS, key_id)))
+        record = await pipe.hget(API_KEYS, key_id)
+        if record is None:
+            raise NoSuchKey(key_id)
+        key = change(loaded(record))
         pipe.multi()
         pipe.hset(API_KEYS, key_id, dumped(key))
         return key

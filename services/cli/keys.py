@@ -1,0 +1,215 @@
+"""`writethru keys`: who may publish. A key's token is shown once, alone on standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from redis.asyncio import Redis
+from typer import Argument, Option
+
+from services.cli.failure import Failure, misused
+from services.cli.stored import DataDir, RedisUrl, engine
+from shared.article.dates import rfc3339
+from shared.contract.access import SCOPES, ApiKey, Scope
+from shared.runtime import api_keys
+from shared.runtime.clock import now
+
+_T = TypeVar("_T")
+_Scope = StrEnum("_Scope", SCOPES)  # type: ignore[misc]  # the command line takes no Literal
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SLUG_PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\n\r\t\x00-\x1f\x7f]{0,62}\S)?")
+
+KeyId = Annotated[str, Argument(metavar="ID", help="As `keys list` shows it.")]
+Patterns = list[str] | None
+
+
+def overview() -> None:
+    """Make, list, rotate and revoke the keys with which newsroom systems publish.
+
+    It may run while the stack does: a change holds from the next request on.
+    """
+
+
+def create(
+    name: Annotated[str, Argument(metavar="NAME", help="Whose key it is, for people.")],
+    scope: Annotated[
+        list[_Scope],
+        Option(
+            "--scope",
+            metavar="SCOPE",
+            help="What it may do: publish, correct, kill, read or admin; once for each.",
+        ),
+    ],
+    article: Annotated[
+        Patterns,
+        Option(metavar="PATTERN", help=r"Articles it is for, as election-*. \[default: all]"),
+    ] = None,
+    source: Annotated[
+        Patterns, Option(metavar="PATTERN", help=r"Sources it files as. \[default: all]")
+    ] = None,
+    redis_url: RedisUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key, and print its token, which is shown this once."""
+    _check(name, article or ())
+    scopes: tuple[Scope, ...] = tuple(each for each in SCOPES if each in scope)
+    articles, sources = tuple(article or "*"), tuple(source or "*")
+    key, token = _with_engine(
+        redis_url,
+        data_dir,
+        lambda redis: api_keys.create(redis, name, scopes, articles, sources),
+    )
+    _say(f"key {key.key_id} for {key.name}: {_rights(key)}")
+    _hand_over(token)
+
+
+def list_(
+    json: Annotated[bool, Option("--json", metavar="", help="As JSON, one object a line.")] = False,
+    redis_url: RedisUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List all keys, the revoked ones too; their tokens are kept nowhere."""
+    keys = _with_engine(redis_url, data_dir, api_keys.everyone)
+    if json:
+        for key in keys:
+            print(orjson.dumps(_facts(key)).decode())
+        return
+    rows = [("ID", "NAME", "MAY", "ARTICLES", "SOURCES", "CREATED", ""), *map(_row, keys)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows if keys else ():
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    if not keys:
+        _say("there are no keys; make one with: writethru keys create NAME --scope publish")
+
+
+def rotate(
+    key_id: KeyId,
+    grace: Annotated[
+        str,
+        Option(metavar="TIME", help="How long the token before it goes on: 30m, 24h, 7d or 0."),
+    ] = "24h",
+    redis_url: RedisUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a key another token, and print it; the one before goes on for a while."""
+    wait = _duration(grace)
+    key, token = _with_engine(
+        redis_url, data_dir, lambda redis: api_keys.rotate(redis, key_id, wait)
+    )
+    older = [secret.expires for secret in key.alive(now()) if secret.expires]
+    until = f"; what it had before ends {_time(max(older))}" if older else ""
+    _say(f"key {key.key_id} for {key.name} has another token{until}")
+    _hand_over(token)
+
+
+def revoke(key_id: KeyId, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
+    """Close the door to a key, at once and for good."""
+    key = _with_engine(redis_url, data_dir, lambda redis: api_keys.revoke(redis, key_id))
+    _say(f"key {key.key_id} for {key.name} opens nothing any more")
+
+
+#: The subcommands, by their names.
+ACTIONS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "list": list_,
+    "rotate": rotate,
+    "revoke": revoke,
+}
+
+
+def _with_engine(
+    redis_url: str | None, data_dir: Path | None, work: Callable[[Redis], Awaitable[_T]]
+) -> _T:
+    async def run() -> _T:
+        async with engine(redis_url, data_dir) as redis:
+            return await work(redis)
+
+    try:
+        return asyncio.run(run())
+    except api_keys.NoSuchKey as error:
+        raise Failure(
+            f"there is no key {error}; see writethru keys list"
+            if str(error)
+            else "the record of a key is damaged; restore the engine's data from a backup"
+        ) from None
+    except api_keys.KeyRevoked as error:
+        raise Failure(f"key {error} is revoked, which is for good; make another") from None
+
+
+def _check(name: str, articles: Sequence[str]) -> None:
+    if not _NAME.fullmatch(name):
+        raise misused("a key's NAME is one line of up to 64 characters, such as cms")
+    for pattern in articles:
+        if not _SLUG_PATTERN.fullmatch(pattern):
+            raise misused(
+                f"{pattern!r} fits no article: slugs are small letters, digits and hyphens, "
+                "and * stands for any of them, as in election-*"
+            )
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
+    if not found:
+        raise misused(f"--grace {text!r} is no time; write it as 30m, 24h, 7d or 0")
+    return timedelta(**{_UNITS[found[2] or "s"]: int(found[1] or 0)})
+
+
+def _rights(key: ApiKey) -> str:
+    return (
+        f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
+        f"sources {', '.join(key.sources)}"
+    )
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    ends = [each.expires for each in key.alive(now()) if each.expires]
+    state = f"an older token ends {_time(max(ends))}" if ends else ""
+    return (
+        key.key_id,
+        key.name,
+        ",".join(key.scopes),
+        ",".join(key.articles),
+        ",".join(key.sources),
+        _time(key.created),
+        f"revoked {_time(key.revoked)}" if key.revoked else state,
+    )
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.key_id,
+        "name": key.name,
+        "scopes": key.scopes,
+        "articles": key.articles,
+        "sources": key.sources,
+        "created": _time(key.created),
+        "revoked": key.revoked and _time(key.revoked),
+        "tokens": [
+            {"created": _time(each.created), "expires": each.expires and _time(each.expires)}
+            for each in key.secrets
+        ],
+    }
+
+
+def _time(at: datetime) -> str:
+    return rfc3339(at.replace(microsecond=0))
+
+
+def _hand_over(token: str) -> None:
+    _say("its token, shown this once:")
+    print(token)
+
+
+def _say(line: str) -> None:
+    print(f"writethru: {line}", file=sys.stderr, flush=True)
