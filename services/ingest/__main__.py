@@ -45,11 +45,22 @@ def main() -> int:
 
 async def serve(app: FastAPI, listen: Listen) -> None:
     """Serve *app* until a signal ends it. Its start is part of this, so its errors come out."""
-    # The server raises the signal once more when it has ended; so does nobody before it starts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _bound(listen) as listener:
         async with app.router.lifespan_context(app):
-            await server(app).serve([listener])
+            running = server(app)
+            _end_by_signals(running)
+            await running.serve([listener])
+
+
+def _end_by_signals(running: uvicorn.Server) -> None:
+    """See that a signal ends the server, and that the one it raises in the end does nothing."""
+
+    def end(*_: object) -> None:
+        running.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def server(app: FastAPI) -> uvicorn.Server:
