@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Refused
 from structlog.testing import capture_logs
 
 from services.render.consume import ENTRIES_A_BATCH, Consumer, make_groups
@@ -244,6 +245,7 @@ async def test_an_engine_that_restarts_is_not_even_noticed(tmp_path: Path):
                 await until(lambda: is_at(newsroom, 1))
                 # when the engine is killed and started again, its script cache lost
                 engine.kill()
+                await until(refused_five_times(engine))
                 engine.start()
                 await newsroom.file(posted("a"))
                 # then what comes next is rendered by the same read loop
@@ -251,6 +253,18 @@ async def test_an_engine_that_restarts_is_not_even_noticed(tmp_path: Path):
                 assert consumer.fault() is None
         await client.aclose()
     assert [line for line in logs if line["log_level"] in ("error", "critical")] == []
+
+
+def refused_five_times(engine: Engine) -> Callable[[], Any]:
+    refusals = []
+
+    async def refused() -> bool:
+        with pytest.raises(Refused):
+            await connect(engine.url, retries=0).ping()
+        refusals.append(1)
+        return len(refusals) == 5
+
+    return refused
 
 
 # A subscriber stops, or spins, while ping stays true
@@ -320,5 +334,6 @@ async def test_what_faststream_says_of_every_message_is_for_debugging(engine, ne
             await newsroom.file(published(headline="canary", body="canary"))
             await until(lambda: is_at(newsroom, 1))
     # then what is logged is debug, and not a word of it copy
+    assert "Received" in [line["event"] for line in logs]
     assert {line["log_level"] for line in logs} == {"debug"}
     assert "canary" not in str(logs)
