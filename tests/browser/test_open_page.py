@@ -11,13 +11,13 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from tests.browser.open_page import LIMIT, OpenPage
 from tests.builders import (
     closed,
     corrected,
     killed,
     pinned,
     posted,
-    published,
     reopened,
     retracted,
     revised,
@@ -28,72 +28,6 @@ from tests.stack import Stack
 from tests.waiting import until_sync
 
 pytestmark = pytest.mark.browser
-
-LIMIT = 20.0
-
-
-class OpenPage:
-    """An article of its own, with a page of it open in a browser since its first version."""
-
-    def __init__(self, stack: Stack, browser: Chrome, **facts: Any) -> None:
-        self.stack, self.browser = stack, browser
-        self.slug = f"story-{uuid.uuid4().hex[:8]}"
-        self.version = 0
-        self.file(published(**facts))
-
-    @property
-    def path(self) -> str:
-        return f"/articles/{self.slug}"
-
-    def file(self, *events: dict[str, Any]) -> None:
-        """File *events* and wait until deliver has them."""
-        receipts = self.stack.file([{**event, "subject": self.slug} for event in events])
-        assert {receipt["status"] for receipt in receipts} == {"accepted"}, receipts
-        self.version = receipts[-1]["seq"]
-
-    def open(self) -> None:
-        """Load the page; the mark tells later whether it is still the same one."""
-        self.stack.page(self.slug, self.version)
-        self.browser.get(self.stack.deliver + self.path)
-        self.browser.execute_script("window.loadedOnce = true")
-
-    def caught_up(self) -> None:
-        """Wait until the page has taken what was filed."""
-        until_sync(lambda: self.cursor().startswith(f"{self.version}."), LIMIT)
-        assert self.browser.execute_script("return window.loadedOnce === true")
-
-    def cursor(self) -> str:
-        script = "return document.querySelector('main').dataset.cursor || ''"
-        return str(self.browser.execute_script(script))
-
-    def text(self, selector: str) -> str:
-        return self.browser.find_element(By.CSS_SELECTOR, selector).text
-
-    def updates(self) -> list[str]:
-        """Return the ids of the updates on the page, from top to bottom."""
-        found = self.browser.find_elements(By.CSS_SELECTOR, "#updates > article")
-        return [(element.get_attribute("id") or "").removeprefix("u-") for element in found]
-
-    def html(self) -> str:
-        """Return the page's content without what white space and news differ in."""
-        script = """
-            const main = document.querySelector("main").cloneNode(true);
-            main.querySelector("#news").textContent = "";
-            main.normalize();
-            const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
-            const blank = [];
-            while (walker.nextNode()) {
-              if (!walker.currentNode.data.trim()) blank.push(walker.currentNode);
-            }
-            blank.forEach((node) => node.remove());
-            const plain = (node) => node.nodeType === 3 ? node.data.trim() : [
-              node.localName,
-              [...node.attributes].map((a) => `${a.name}=${a.value}`).sort().join(" "),
-              [...node.childNodes].map(plain),
-            ];
-            return JSON.stringify(plain(main), null, 1);
-        """
-        return str(self.browser.execute_script(script))
 
 
 @pytest.fixture
@@ -241,7 +175,7 @@ def test_markup_that_a_publisher_may_not_use_does_nothing(stack: Stack, browser:
 
     # Then it is text
     assert browser.execute_script("return window.hacked") is None
-    assert page.text("#u-u2 h2") == bad
+    assert page.text("#u-u2 h4") == bad
     script = "return document.querySelectorAll('main script, main svg, main [onerror]').length"
     assert browser.execute_script(script) == 0
     assert not browser.find_elements(By.CSS_SELECTOR, "main a[href^=javascript]")

@@ -415,12 +415,12 @@ async def test_every_answer_carries_the_security_headers(stand):
 
 async def test_files_of_the_pages_are_kept_for_ever_under_names_of_their_content(stand):
     await stand.publish(published())
-    page = (await stand.get(ARTICLE)).text
+    pages = [(await stand.get(path)).text for path in (ARTICLE, "/")]
 
     for name, asset in ASSETS.items():
         answer = await stand.get(f"/static/{name}")
 
-        assert f"/static/{name}" in page
+        assert f"/static/{name}" in "".join(pages)
         assert answer.content == asset.data
         assert answer.headers["content-type"] == asset.media_type
         assert "immutable" in answer.headers["cache-control"]

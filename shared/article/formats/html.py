@@ -12,15 +12,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 
+from babel.core import Locale
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from rjsmin import jsmin
 
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.dates import cadence, date, date_time, rfc3339
 from shared.article.order import newest_first
 
 _PACKAGE = "shared.article.formats"
-_MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+#: More earlier pages than this are not all named.
+_PAGES_NAMED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +40,23 @@ class Asset:
     media_type: str
 
 
-def _asset(stem: str, ending: str) -> Asset:
-    data = files(_PACKAGE).joinpath("assets", f"{stem}.{ending}").read_bytes()
+def _asset(name: str, *sources: str) -> Asset:
+    """Return *sources* as one file, scripts without remarks and spare white space."""
+    folder = files(_PACKAGE).joinpath("assets")
+    text = "".join(folder.joinpath(source).read_text("utf-8") for source in sources)
+    stem, _, ending = name.rpartition(".")
+    data = (jsmin(text) if ending == "js" else text).encode()
     digest = hashlib.sha256(data).hexdigest()[:12]
     return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending])
 
 
-_STYLE, _SCRIPT = _asset("page", "css"), _asset("page", "js")
-ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_STYLE, _SCRIPT)}
+_LINKED = {
+    "style": _asset("page.css", "page.css"),
+    "icon": _asset("icon.svg", "icon.svg"),
+    "article_script": _asset("article.js", "follow.js", "article.js"),
+    "front_script": _asset("front.js", "follow.js", "front.js"),
+}
+ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in _LINKED.values()}
 
 
 def _templates_digest() -> str:
@@ -71,6 +88,11 @@ def _published(head: Head) -> _Moment | None:
     return _Moment(rfc3339(head.published_at), shown)
 
 
+def _direction(locale: str) -> str:
+    """Return which way *locale* is written: ``ltr`` or ``rtl``."""
+    return Locale.parse(locale, sep="-").text_direction
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "templates"),
@@ -80,8 +102,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"safe_html": Markup, "moment": _moment, "cadence": cadence}
-    environment.globals |= {"style": _STYLE.name, "script": _SCRIPT.name, "published": _published}
+    environment.filters |= {
+        "safe_html": Markup,
+        "moment": _moment,
+        "cadence": cadence,
+        "direction": _direction,
+    }
+    environment.globals |= {"published": _published}
+    environment.globals |= {name: asset.name for name, asset in _LINKED.items()}
     return environment
 
 
@@ -106,7 +134,7 @@ def article_page(
         body=body,
         updates=in_order(head, updates),
         latest=latest,
-        older_pages=range(1, -(-max(0, head.posted - PAGE_SIZE) // PAGE_SIZE) + 1),
+        earlier=_earlier(head),
         canonical=_canonical(head, public_url),
     )
 
@@ -149,6 +177,14 @@ def in_order(
     if pinned_first:
         shown.sort(key=lambda update: update.update_id != head.pinned)
     return shown
+
+
+def _earlier(head: Head) -> Sequence[int]:
+    """Return the pages that hold what the article's page does not; of many, those at both ends."""
+    pages = range(1, -(-max(0, head.posted - PAGE_SIZE) // PAGE_SIZE) + 1)
+    if len(pages) <= _PAGES_NAMED:
+        return pages
+    return [*pages[:2], *pages[2 - _PAGES_NAMED :]]
 
 
 def _canonical(head: Head, public_url: str) -> str:

@@ -1,0 +1,56 @@
+// Latest News. What this builds is what the templates build.
+const list = byId("coverages");
+const first = byId("front").dataset.page === "1";
+let cursor = "";
+
+const closed = () => false;
+const liveUrl = () => `/live${cursor && `?since=${cursor}`}`;
+const askUrl = () => "/latest.json";
+const timeOf = (element) => new Date(element.querySelector("time").dateTime);
+
+function item(head) {
+  const word = head.status === "closed" ? "Ended" : "Live";
+  return make(
+    "li", { id: `a-${head.article}`, class: head.status },
+    make("a", { href: `/articles/${head.article}`, dir: "auto" }, head.headline),
+    make(
+      "p", { class: "meta", lang: "en" },
+      make("span", { class: `state ${word.toLowerCase()}` }, word),
+      ` ${plural(head.update_count, "update")} · `, moment(head.updated_at, head), " ", ago(),
+    ),
+  );
+}
+
+// The last updated stands first. Further pages only keep what they have as it is now.
+function show(head) {
+  const old = byId(`a-${head.article}`);
+  if (head.status === "killed") return old?.remove();
+  const one = item(head);
+  if (!first) return old?.replaceWith(one);
+  old?.remove();
+  list.insertBefore(one, [...list.children].find((other) => timeOf(other) <= timeOf(one)) || null);
+  if (document.querySelector(".pages")) list.children[50]?.remove();
+  if (!old) set("news", `New: ${head.headline}`);
+}
+
+function look() {
+  document.querySelector(".none").hidden = list.children.length > 0;
+}
+
+function take(news, frame) {
+  const id = /^id: (.*)/m.exec(frame);
+  if (id) cursor = id[1];
+  if (paused) return;
+  keepPlace(() => {
+    if (news.head) show(news.head);
+    else if (news.articles && first) list.replaceChildren(...news.articles.map(item));
+  });
+  if (news.reset) fetch(askUrl()).then(judge);
+  tick();
+  look();
+}
+
+// What changed between the making of this page and the beginning of its stream.
+fetch(askUrl()).then(judge);
+tick();
+follow();
