@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from services.ingest.app import create_app
 from shared.runtime import log
+from shared.runtime.internal import Internal, bound, serving
 from shared.runtime.settings import Listen, Settings, SettingsError
 
 FAILED, WRONG_SETTING, INTERRUPTED = 1, 78, 130
@@ -31,9 +32,13 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         log.configure("ingest", settings.log_level)
-        app = create_app(settings)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(app, settings.ingest_listen))
+        internal = Internal("ingest")
+        app = create_app(settings, internal)
+        with (
+            bound(settings.metrics_listen, "ingest") as listener,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_run(app, settings.ingest_listen, internal, listener))
     except SettingsError as error:
         return _complain(str(error), WRONG_SETTING)
     except RedisError as error:
@@ -41,6 +46,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+async def _run(app: FastAPI, listen: Listen, internal: Internal, beside: socket.socket) -> None:
+    async with serving(internal, beside):
+        await serve(app, listen)
 
 
 async def serve(app: FastAPI, listen: Listen) -> None:

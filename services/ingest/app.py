@@ -20,13 +20,16 @@ from services.ingest import answers, explanations, intake, ledger, probes
 from services.ingest.append import Appender
 from services.ingest.callers import Callers
 from services.ingest.inbox import Inbox
+from services.ingest.manual import openapi
 from shared.contract.errors import OutcomeUnknown, WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
 from shared.runtime.durability import durability_of
 from shared.runtime.installation import await_installation
+from shared.runtime.internal import Internal
 from shared.runtime.keys import INBOX_READER
 from shared.runtime.lease import Lease
+from shared.runtime.metrics import count
 from shared.runtime.redis import SILENT, connect
 from shared.runtime.settings import Settings, SettingsError
 
@@ -35,8 +38,8 @@ PLACE = "POST /v1/events"
 _log = structlog.get_logger()
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Build the service; nothing connects before it starts.
+def create_app(settings: Settings, internal: Internal | None = None) -> FastAPI:
+    """Build the service; nothing connects before it starts. *internal* is told what to watch.
 
     Raises:
         SettingsError: here, or when it starts, as the engine may not suit the settings.
@@ -48,11 +51,12 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app = FastAPI(
         title="writethru: ingest",
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, internal or Internal("ingest")),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.openapi = openapi.document  # type: ignore[method-assign]
     for module in (intake, ledger, explanations, probes):
         app.include_router(module.router)
     app.add_exception_handler(WritethruError, _refused)
@@ -62,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
+def _lifespan(settings: Settings, internal: Internal) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect(settings.redis_url)
@@ -75,6 +79,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             app.state.intake = intake.Intake(appender, callers)
             app.state.ledgers = ledger.Ledgers(redis, installation.lanes, callers)
             app.state.probed = probes.Probed(redis, installation.lanes, inbox)
+            internal.watch(redis, installation.lanes, app.state.probed.checks)
             async with _running(inbox):
                 _log.info("service.started", durability=durability, lanes=settings.lanes)
                 yield
@@ -98,6 +103,7 @@ async def _running(inbox: Inbox) -> AsyncIterator[None]:
 def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, WritethruError)  # noqa: S101  # by registration
     _log.warning("request.refused", code=error.code)
+    count("writethru_requests_refused_total", code=error.code)
     return answers.refusal(error)
 
 

@@ -12,14 +12,16 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.ingest.core.legality import explain
+from services.ingest.counting import count_event
 from shared.article.dates import rfc3339
 from shared.contract.canonical import fingerprint
 from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, WritethruError
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
-from shared.runtime.clock import now
+from shared.runtime.clock import monotonic, now
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
+from shared.runtime.metrics import observe
 from shared.runtime.problems import problem
 from shared.runtime.redis import SILENT, refusals
 from shared.runtime.scripts import Call, Script
@@ -54,6 +56,8 @@ class Appender:
         receipts: dict[int, Receipt] = {}
         for at, found in zip(places.values(), await asyncio.gather(*lanes), strict=True):
             receipts.update(zip(at, found, strict=True))
+        for place, event in enumerate(events):
+            count_event(event.type, receipts[place])
         return [receipts[place] for place in range(len(events))]
 
     async def _append(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
@@ -69,6 +73,7 @@ class Appender:
 
     async def _step(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
         calls = [self._call(lane, event) for event in events]
+        began = monotonic()
         try:
             with refusals():
                 async with asyncio.timeout(PATIENCE_SECONDS):
@@ -77,6 +82,8 @@ class Appender:
             raise OutcomeUnknown(SILENT) from error
         except ResponseError as error:
             raise Busy("The engine takes no writes at the moment; nothing was stored.") from error
+        finally:
+            observe("writethru_append_seconds", monotonic() - began)
         return [self._receipt(event, reply) for event, reply in zip(events, replies, strict=True)]
 
     def _call(self, lane: Lane, event: Event) -> Call:

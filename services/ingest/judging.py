@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from services.ingest.core.bodies import Item
+from services.ingest.counting import count_event
 from shared.contract.access import Rights
 from shared.contract.acts import ACTS
 from shared.contract.errors import InvalidEvent, Refused
@@ -70,7 +71,7 @@ def _rejection(item: Item, error: Refused, wrong: InvalidEvent = _IN_FORM) -> Re
         for name, value in (item.value or {}).items()
         if isinstance(value, str) and f"/{name}" not in out_of_form
     }
-    return Receipt(
+    receipt = Receipt(
         status="rejected",
         id=named.get("id"),
         source=named.get("source"),
@@ -78,3 +79,5 @@ def _rejection(item: Item, error: Refused, wrong: InvalidEvent = _IN_FORM) -> Re
         problem=problem(error),
         line=item.line,
     )
+    count_event((item.value or {}).get("type"), receipt)
+    return receipt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from starlette.responses import PlainTextResponse, Response
 
 from services.ingest.inbox import Inbox
-from shared.runtime.health import check_engine, report
+from shared.runtime.health import Check, check_engine, report
 from shared.runtime.lanes import Lanes
 
 _UNKEPT = {"cache-control": "no-store"}
@@ -25,6 +26,10 @@ class Probed:
     lanes: Lanes
     inbox: Inbox
 
+    async def checks(self) -> Mapping[str, Check]:
+        """Look whether the engine answers, pages keep up and the inbox is read."""
+        return {**await check_engine(self.redis, self.lanes), "inbox": self.inbox.check()}
+
 
 @router.api_route("/healthz", methods=["GET", "HEAD"])
 async def health() -> Response:
@@ -34,8 +39,7 @@ async def health() -> Response:
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
 async def readiness(request: Request) -> Response:
-    """Say whether the engine answers, pages keep up and the inbox is read, and if not, why."""
+    """Say whether events should be sent here, and if not, why."""
     probed: Probed = request.app.state.probed
-    checks = await check_engine(probed.redis, probed.lanes)
-    status, body = report({**checks, "inbox": probed.inbox.check()})
+    status, body = report(await probed.checks())
     return Response(body, status, _UNKEPT, "application/json")

@@ -40,7 +40,7 @@ _IN_WORDS = {
 }
 
 
-class _Envelope(BaseModel):
+class Envelope(BaseModel):
     """The attributes that CloudEvents defines; extensions are looked at apart."""
 
     model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
@@ -94,7 +94,7 @@ def parse_event(value: object) -> Event:
         raise InvalidEvent([FieldError("", "must be an object")])
     envelope = {name: item for name, item in value.items() if item is not None}
     errors: list[FieldError] = []
-    checked = _checked(_Envelope, envelope, errors)
+    checked = _checked(Envelope, envelope, errors)
     _check_extensions(envelope, errors)
     act = _parse_act(envelope, errors)
     if checked is None or act is None or errors:
@@ -140,7 +140,7 @@ def _parse_act(envelope: Mapping[str, Any], errors: list[FieldError]) -> Act | N
 
 def _check_extensions(envelope: Mapping[str, object], errors: list[FieldError]) -> None:
     for name, value in envelope.items():
-        if name not in _Envelope.model_fields and (detail := _extension_error(name, value)):
+        if name not in Envelope.model_fields and (detail := _extension_error(name, value)):
             errors.append(FieldError(_pointer([name]), detail))
 
 

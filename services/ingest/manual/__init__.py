@@ -1,0 +1,1 @@
+"""The manual of ingest: examples that hold, problems explained, OpenAPI and AsyncAPI documents."""

@@ -1,0 +1,116 @@
+"""The AsyncAPI 3 document of the streams: what systems inside may append to, and read from.
+
+By hand, as the streams are: their entries are plain fields, which FastStream's own document, made
+from its binary envelopes, would not describe.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from services.ingest.manual.examples import EVENTS
+from services.ingest.manual.schemas import Json, schemas
+from shared.contract.copy_rules import MAX_SLUG, SLUG
+from shared.runtime.keys import INBOX, LANES, REFUSED
+
+VERSION = "1"
+
+_TEXT: Json = {"type": "string"}
+_SLUG: Json = {"type": "string", "pattern": SLUG, "maxLength": MAX_SLUG}
+_NUMBER: Json = {"type": "string", "pattern": "^[0-9]+$"}
+_CHAIN: Json = {"type": "string", "pattern": "^([0-9a-f]{40})?$"}
+_TAGS = f"The list {LANES} names the tags. Consumer groups are welcome; entries stay 24 hours."
+
+
+def document() -> Json:
+    """Return the document; the same one, always."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "writethru: streams",
+            "version": VERSION,
+            "description": "Redis streams. An entry's fields are text; some of them hold JSON.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "inbox": _channel(
+                INBOX,
+                "Events for ingest, from whoever the engine lets write here: they may publish and "
+                "correct. Append with XADD and without MAXLEN; ingest takes out what it has filed.",
+                "InboxEntry",
+            ),
+            "refused": _channel(
+                REFUSED,
+                "What the inbox held and ingest refused, about the newest 10,000. After a crash an "
+                "entry may be here twice.",
+                "RefusedEntry",
+            ),
+            "events": _channel(
+                None,
+                f"The stream {{wt:<tag>}}:events: all events of a lane, as filed. {_TAGS}",
+                "EventEntry",
+            ),
+            "changes": _channel(
+                None,
+                f"The stream {{wt:<tag>}}:changes: one entry a change of an article. {_TAGS}",
+                "ChangeEntry",
+            ),
+        },
+        "operations": {
+            "fileFromInbox": _operation("receive", "inbox"),
+            "tellWhatWasRefused": _operation("send", "refused"),
+            "passEventsOn": _operation("send", "events"),
+            "tellOfChanges": _operation("send", "changes"),
+        },
+        "components": {"messages": _messages(), "schemas": schemas()},
+    }
+
+
+def _channel(address: str | None, description: str, message: str) -> Json:
+    reference = {"$ref": f"#/components/messages/{message}"}
+    return {"address": address, "description": description, "messages": {message: reference}}
+
+
+def _operation(action: str, channel: str) -> Json:
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
+
+
+def _messages() -> Json:
+    event = _json_of({"$ref": "#/components/schemas/Event"})
+    return {
+        "InboxEntry": {
+            **_message({"data": event}),
+            "examples": [{"payload": {"data": _as_text(EVENTS[1])}}],
+        },
+        "RefusedEntry": _message(
+            {
+                "data": {**_TEXT, "description": "What was in the entry, up to 256 KiB of it."},
+                "problem": _json_of({"$ref": "#/components/schemas/Problem"}),
+                "entry": {**_TEXT, "description": "The entry's id in the inbox."},
+            }
+        ),
+        "EventEntry": _message({"article": _SLUG, "seq": _NUMBER, "chain": _CHAIN, "data": event}),
+        "ChangeEntry": _message(
+            {
+                "article": _SLUG,
+                "from": {**_NUMBER, "description": "The version before."},
+                "to": {**_NUMBER, "description": "The version after."},
+                "chain": _CHAIN,
+                "head": _json_of({"type": "object", "description": "The article's facts."}),
+                "kinds": {**_TEXT, "description": "The types of the events, with commas between."},
+            }
+        ),
+    }
+
+
+def _message(fields: Json) -> Json:
+    return {"payload": {"type": "object", "required": list(fields), "properties": fields}}
+
+
+def _json_of(schema: Json) -> Json:
+    return {**_TEXT, "contentMediaType": "application/json", "contentSchema": schema}
+
+
+def _as_text(event: Json) -> str:
+    return orjson.dumps(event).decode()
