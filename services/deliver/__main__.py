@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import uvicorn
 
-from services.deliver.app import LIMITS, create_app, wait_for_installation
+from services.deliver.app import LIMITS, create_app
 from services.deliver.streams import Limits
 from shared.runtime import log
+from shared.runtime.installation import await_installation
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings, SettingsError
 
@@ -53,7 +54,7 @@ def _limits() -> Limits:
 async def _check(settings: Settings) -> None:
     """Find out about a wrong setting while it can still be said in one line."""
     async with connect(settings.redis_url, retries=1) as redis:
-        await wait_for_installation(redis, settings.lanes)
+        await await_installation(redis, settings.lanes)
 
 
 def _server(settings: Settings) -> uvicorn.Server:

@@ -32,11 +32,10 @@ from services.deliver.routes import Routes
 from services.deliver.streams import Limits, Streams
 from services.deliver.waiting import Waiting
 from shared.contract.errors import WritethruError
-from shared.runtime.installation import Installation, open_installation
-from shared.runtime.redis import LOST, connect
+from shared.runtime.installation import await_installation
+from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
-PAUSE_SECONDS = 0.5
 LIMITS = Limits()
 
 log = structlog.get_logger()
@@ -52,7 +51,7 @@ def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
             connect(settings.redis_url, retries=1) as redis,
             connect(settings.redis_url, retries=0) as follower,
         ):
-            installation = await wait_for_installation(redis, settings.lanes)
+            installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes)
             hub = Hub(follower, reading)
             app.router.routes = _routes(redis, reading, hub, streams, settings.public_url)
@@ -73,20 +72,6 @@ def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
     )
     app.router.redirect_slashes = False
     return Guard(app)
-
-
-async def wait_for_installation(redis: Redis, lanes: int) -> Installation:
-    """Return the installation as soon as the engine answers.
-
-    Raises:
-        SettingsError: it is another one than the settings say.
-    """
-    while True:
-        try:
-            return await open_installation(redis, lanes)
-        except LOST as error:
-            log.warning("engine.awaited", error=type(error).__name__)
-            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _routes(

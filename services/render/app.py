@@ -10,15 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from redis.asyncio import Redis
 
 from services.render.consume import Consumer, make_groups
 from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
-from shared.runtime.installation import open_installation
-from shared.runtime.lanes import Lanes
-from shared.runtime.redis import LOST, connect
+from shared.runtime.installation import await_installation
+from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
 #: "Try again": a supervisor starts us anew, and a new start makes what was missing.
@@ -60,7 +58,7 @@ class App:
         """Return when a part has died."""
         redis = connect(self._settings.redis_url)
         async with redis:
-            lanes = await self._open(redis)
+            lanes = (await await_installation(redis, self._settings.lanes)).lanes
             rendering = Rendering(redis, lanes, Store(redis, lanes))
             await make_groups(redis, lanes)
             consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
@@ -68,16 +66,6 @@ class App:
             async with _running(consumer), _task(sweeper) as sweeping:
                 log.info("service.started", consumer=_name(), lanes=len(lanes))
                 return await _watch(consumer, sweeping)
-
-    async def _open(self, redis: Redis) -> Lanes:
-        while True:
-            try:
-                installation = await open_installation(redis, self._settings.lanes)
-            except LOST as error:
-                log.warning("engine.awaited", reason=str(error))
-                await asyncio.sleep(0.5)
-            else:
-                return installation.lanes
 
 
 def create_app(settings: Settings, timing: Timing | None = None) -> App:

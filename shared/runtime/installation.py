@@ -24,7 +24,6 @@ _log = structlog.get_logger()
 #: Fills an empty list in one step: two services may start at the same moment.
 _FILL = """
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('RPUSH', KEYS[1], unpack(ARGV)) end
-return redis.call('LRANGE', KEYS[1], 0, -1)
 """
 
 
@@ -37,20 +36,20 @@ class Installation:
 
 
 async def open_installation(redis: Redis, lanes: int) -> Installation:
-    """Read the installation in *redis*, or make it.
+    """Read the installation in *redis*, or make it; whoever may only read needs one that is there.
 
     Raises:
         SettingsError: it was made with another number of lanes, or by a newer writethru.
     """
-    await redis.hsetnx(META, "key", new_key().hex())
-    await redis.hsetnx(META, "schema", str(SCHEMA))
-    tags = [tag.decode() for tag in await redis.eval(_FILL, 1, LANES, *choose_tags(lanes))]
+    facts, tags = await _read(redis)
+    if not tags or None in facts:
+        await _make(redis, lanes)
+        facts, tags = await _read(redis)
     if len(tags) != lanes:
         raise SettingsError(
             f"WRITETHRU_LANES is {lanes}, but this installation has {len(tags)} lanes; "
             f"set it to {len(tags)}"
         )
-    facts: Any = await redis.hmget(META, ["key", "schema"])
     key, schema = facts
     if int(schema) > SCHEMA:
         raise SettingsError(
@@ -58,6 +57,21 @@ async def open_installation(redis: Redis, lanes: int) -> Installation:
             "start a newer writethru"
         )
     return Installation(Lanes(tuple(tags)), bytes.fromhex(key.decode()))
+
+
+async def _read(redis: Redis) -> tuple[list[Any], list[str]]:
+    """Return key and schema, None for what is missing, and the lanes' tags."""
+    async with redis.pipeline(transaction=False) as reads:
+        reads.hmget(META, ["key", "schema"])
+        reads.lrange(LANES, 0, -1)
+        facts, tags = await reads.execute()
+    return facts, [tag.decode() for tag in tags]
+
+
+async def _make(redis: Redis, lanes: int) -> None:
+    await redis.hsetnx(META, "key", new_key().hex())
+    await redis.hsetnx(META, "schema", str(SCHEMA))
+    await redis.eval(_FILL, 1, LANES, *choose_tags(lanes))
 
 
 async def await_installation(redis: Redis, lanes: int) -> Installation:
