@@ -76,7 +76,7 @@ async def test_a_body_that_stops_is_not_waited_for() -> None:
     stopped = Sender([b"ab"], ends=False)
 
     with pytest.raises(Unread) as refusal:
-        await read_body(request(stopped), Patience(pause=0.01))
+        await read_body(request(stopped), Patience(pause=0.01, whole=3600))
 
     assert refusal.value.code == "malformed"
     assert "too slowly" in refusal.value.detail
@@ -88,7 +88,9 @@ async def test_empty_pieces_are_no_progress() -> None:
         return {"type": "http.request", "body": b"", "more_body": True}
 
     with pytest.raises(Unread):
-        await read_body(Request({"type": "http", "headers": []}, nothing), Patience(pause=0.01))
+        await read_body(
+            Request({"type": "http", "headers": []}, nothing), Patience(pause=0.01, whole=3600)
+        )
 
 
 async def test_a_body_that_trickles_is_not_waited_for() -> None:
@@ -97,7 +99,9 @@ async def test_a_body_that_trickles_is_not_waited_for() -> None:
         return {"type": "http.request", "body": b"a", "more_body": True}
 
     with pytest.raises(Unread) as refusal:
-        await read_body(Request({"type": "http", "headers": []}, trickle), Patience(whole=0.01))
+        await read_body(
+            Request({"type": "http", "headers": []}, trickle), Patience(pause=3600, whole=0.01)
+        )
 
     assert refusal.value.code == "malformed"
 
