@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.builders import Envelope
 from tests.waiting import until
 
 LANES = 2
+PATIENCE_SECONDS = 20.0
 
 
 @dataclass
@@ -71,17 +72,51 @@ class Frontdesk:
         intake = self.app.state.intake
         self.app.state.intake = replace(intake, patience=Patience(**seconds))
 
-    async def raw(self, *pieces: bytes, limit: float = 10.0) -> bytes:
+    async def raw(self, *pieces: bytes) -> bytes:
         """Send *pieces* as they are, and return all that comes until the connection is closed."""
+        async with self._connection() as (reader, writer), asyncio.timeout(PATIENCE_SECONDS):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            return await reader.read()
+
+    async def trickle(self, head: bytes, body: bytes) -> bytes:
+        """Send *body* a byte at a time, slower than it could ever end, until there is an answer."""
+        async with self._connection() as (reader, writer), asyncio.timeout(PATIENCE_SECONDS):
+            writer.write(head)
+            answer = asyncio.create_task(reader.read())
+            for byte in body:
+                writer.write(bytes([byte]))
+                await asyncio.wait({answer}, timeout=0.1)
+                if answer.done():
+                    break
+            return await answer
+
+    async def leave(self, piece: bytes) -> None:
+        """Send *piece*, and close the connection."""
+        async with self._connection() as (_, writer):
+            writer.write(piece)
+            await writer.drain()
+
+    @asynccontextmanager
+    async def hanging(self, piece: bytes) -> AsyncIterator[None]:
+        """Send *piece*, and nothing more for the while."""
+        async with self._connection() as (_, writer):
+            writer.write(piece)
+            await writer.drain()
+            yield
+
+    @asynccontextmanager
+    async def _connection(
+        self,
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            async with asyncio.timeout(limit):
-                for piece in pieces:
-                    writer.write(piece)
-                    await writer.drain()
-                return await reader.read()
+            yield reader, writer
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 def said(receipt: Mapping[str, Any]) -> str:
