@@ -9,6 +9,7 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from services.ingest import answers
 from services.ingest.core.bodies import (
     BATCH,
     LINES,
@@ -170,6 +171,12 @@ async def test_huge_and_odd_numbers_are_refused_not_rounded(
 HEAD = (
     b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents+json\r\n"
 )
+
+
+@pytest.fixture
+def short_parting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Don't wait long for a client that goes on sending after its answer."""
+    monkeypatch.setattr(answers, "PARTING_SECONDS", 0.2)
 
 
 async def test_a_body_that_stops_half_way_is_refused_once_patience_ends(
