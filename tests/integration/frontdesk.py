@@ -81,16 +81,16 @@ class Frontdesk:
             return await reader.read()
 
     async def trickle(self, head: bytes, body: bytes) -> bytes:
-        """Send *body* a byte at a time, slower than it could ever end, until there is an answer."""
+        """Send *body* a byte at a time, too slowly ever to end, until an answer begins."""
         async with self._connection() as (reader, writer), asyncio.timeout(PATIENCE_SECONDS):
             writer.write(head)
-            answer = asyncio.create_task(reader.read())
+            beginning = asyncio.create_task(reader.read(65_536))
             for byte in body:
                 writer.write(bytes([byte]))
-                await asyncio.wait({answer}, timeout=0.1)
-                if answer.done():
+                await asyncio.wait({beginning}, timeout=0.1)
+                if beginning.done():
                     break
-            return await answer
+            return await beginning + await reader.read()
 
     async def leave(self, piece: bytes) -> None:
         """Send *piece*, and close the connection."""
