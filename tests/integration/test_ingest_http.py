@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from html import escape
+from html import unescape
 from typing import Any
 
 import httpx2
@@ -373,7 +373,7 @@ async def test_every_problem_has_a_page_that_says_what_to_do(
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert code in answer.text
-    assert escape(PROBLEMS[code].title) in answer.text
+    assert PROBLEMS[code].title in unescape(answer.text)
     assert (await ingest.head(f"/problems/{code}")).status_code == 200
 
 
@@ -383,7 +383,6 @@ async def test_every_problem_has_a_page_that_says_what_to_do(
         ("GET", "/problems/none", 404),
         ("GET", "/problems/<script>", 404),
         ("GET", "/", 404),
-        ("GET", "/docs", 404),
         ("POST", "/v1/events/", 404),
         ("GET", "/v1/events", 405),
         ("PUT", "/v1/events", 405),
