@@ -49,8 +49,10 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
             yield f"ledger: the chain breaks at event {seq}"
         name = f"{entry['event']['id']} {entry['event']['source']}".encode()
         seen[name] = f"{seq} {its.chain} {its.fingerprint}".encode()
-    if (kept.filed.seq, kept.chain) != (len(records), chain):
-        yield f"article: {kept.filed.seq} events filed, the ledger has {len(records)}"
+    if kept.filed.seq != len(records):
+        yield f"article: {kept.filed.seq} events were accepted, {len(records)} are there"
+    elif kept.chain != chain:
+        yield "article: its chain is not the ledger's"
     yield from _different("seen", seen, kept.seen)
 
 
@@ -68,7 +70,7 @@ def state_faults(article: Article, kept: Kept) -> Iterator[str]:
     if kept.filed.version != kept.filed.seq:
         yield f"article: version {kept.filed.version} of {kept.filed.seq}"
     if not kept.filed.at(head):
-        yield f"article: it is not at version {head.version} and its chain, fold {FOLD_REVISION}"
+        yield f"article: it is not at version {head.version}, its chain and fold {FOLD_REVISION}"
     expected = replacing(article, (), ())
     state: dict[bytes, bytes] = {
         b"version": str(head.version).encode(),
