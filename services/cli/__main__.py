@@ -23,7 +23,7 @@ from services.cli.failure import Failure
 COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver"),
     "File and read": ("publish", "page", "watch", "fold"),
-    "Say who may publish": ("keys",),
+    "Say who may publish": ("keys", "acl"),
     "Check what is stored": ("verify", "rebuild"),
 }
 INTERRUPTED = 130

@@ -1,0 +1,135 @@
+"""Who may do what in the engine: one user a service, with the commands and the keys it works with.
+
+No service can change or remove what is in a ledger: ingest may append to it, the others may read.
+What faces the readers may only read. A command inside a script needs its right as any other does;
+EVAL itself wants its keys for reading and writing, whatever the script does with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from shared.runtime.keys import (
+    API_KEYS,
+    INBOX,
+    INBOX_READER,
+    LANES,
+    META,
+    REFUSED,
+    Lane,
+    failures,
+)
+
+_LANE = Lane("*")
+_ARTICLE = _LANE.article("*")
+
+
+def _may(commands: str, *keys: str) -> str:
+    """Return a right to *commands* on *keys*, as the engine writes it."""
+    return f"({_allowed(commands)} {' '.join(f'~{key}' for key in keys)})"
+
+
+def _may_read(commands: str, *keys: str) -> str:
+    return f"({_allowed(commands)} {' '.join(f'%R~{key}' for key in keys)})"
+
+
+def _allowed(commands: str) -> str:
+    return " ".join(f"+{command}" for command in commands.split())
+
+
+_KEYLESS = _allowed("ping time info multi exec")
+_INSTALLED = (_may_read("hmget", META), _may_read("lrange", LANES))
+_INSTALL = (
+    *_INSTALLED,
+    _may("hsetnx", META),
+    _may("eval exists rpush", LANES),
+)
+
+_INGEST = (
+    _KEYLESS,
+    _allowed("config|get"),
+    *_INSTALL,
+    # append.lua
+    _may(
+        "eval evalsha",
+        *(_ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted, _ARTICLE.ledger),
+        *(_LANE.events, _LANE.dirty),
+    ),
+    _may("rpush", _ARTICLE.ledger),
+    _may("hset", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
+    _may("xadd", _LANE.events, REFUSED),
+    _may("zadd", _LANE.dirty),
+    # and what it reads, as do the ledger's readers and the probes
+    _may_read("hget hmget", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
+    _may_read("llen lrange", _ARTICLE.ledger),
+    _may_read("xlen", _LANE.events),
+    _may_read("zcard zrange", _LANE.dirty),
+    # the door
+    _may_read("hget", API_KEYS),
+    _may("get incrby expire ttl", failures("*", "*")),
+    # the inbox
+    _may("xgroup|create xreadgroup xack xdel", INBOX),
+    _may("eval get set del", INBOX_READER),
+)
+
+_RENDER = (
+    _KEYLESS,
+    *_INSTALL,
+    # the store's scripts, and the sweeper's
+    _may(
+        "eval evalsha",
+        *(_ARTICLE.article, _ARTICLE.ledger, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
+        *(_ARTICLE.changed, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
+    ),
+    _may("hset", _ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
+    _may("hdel", _ARTICLE.updates),
+    _may("del", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages, _ARTICLE.changed),
+    _may("zadd", _ARTICLE.changed, _LANE.latest),
+    _may("zrem", _LANE.latest, _LANE.dirty),
+    _may("xadd", _LANE.changes),
+    _may("xgroup|create xreadgroup xack xgroup|delconsumer", _LANE.events),
+    _may("xtrim", _LANE.events, _LANE.changes),
+    # and what they read
+    _may_read(
+        "hget hmget hkeys hlen hexists",
+        *(_ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
+    ),
+    _may_read("lrange lindex", _ARTICLE.ledger),
+    _may_read("zcard zrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
+    _may_read(
+        "exists xlen xrange xpending xinfo|groups xinfo|consumers", _LANE.events, _LANE.changes
+    ),
+)
+
+_DELIVER = (
+    _KEYLESS,
+    *_INSTALLED,
+    _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
+    _may_read("lindex", _ARTICLE.ledger),
+    _may_read("zcard zrange zrevrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
+    _may_read("xread xrange xinfo|stream", _LANE.changes),
+)
+
+#: For the command line: all of writethru's keys, and nothing that endangers the engine.
+_OPERATOR = ("~{wt:*}:* ~writethru:*", "+@all -@admin -@dangerous +info +acl|load")
+
+#: Whom the engine knows by a password, and their rights.
+USERS: Mapping[str, tuple[str, ...]] = {
+    "ingest": _INGEST,
+    "render": _RENDER,
+    "deliver": _DELIVER,
+    "operator": _OPERATOR,
+}
+#: Asks whether the engine is well, from beside it; needs no password for that.
+HEALTH = "health"
+
+
+def acl_file(passwords: Mapping[str, str]) -> str:
+    """Return the engine's ACL file for USERS with *passwords*, which are in it as hashes only."""
+    lines = ["user default off resetpass -@all"]
+    lines.append(f"user {HEALTH} on nopass -@all +ping")
+    for name, rights in USERS.items():
+        digest = hashlib.sha256(passwords[name].encode()).hexdigest()
+        lines.append(f"user {name} on #{digest} -@all {' '.join(rights)}")
+    return "\n".join(lines) + "\n"
