@@ -1,0 +1,53 @@
+"""`python -m benchmarks`: run every benchmark, write docs/performance.md, fail if a claim does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from benchmarks import one_more_update
+from benchmarks.document import machine, replace_section
+from shared.runtime.engine import Engine
+from shared.runtime.redis import connect
+
+
+def tell(line: str) -> None:
+    sys.stderr.write(f"benchmarks: {line}\n")
+
+
+async def run(url: str) -> list[str]:
+    """Measure; return what is not as claimed."""
+    redis = connect(url)
+    costs = {}
+    for size in one_more_update.SIZES:
+        costs[size] = await one_more_update.measure(redis, size, tell)
+    server = await redis.info("server")
+    name = server.get("server_name", "redis")
+    engine = f"{name} {server.get(f'{name}_version')}"
+    await redis.aclose()
+    lines = list(one_more_update.table(costs))
+    sys.stdout.write("\n".join(lines) + "\n")
+    replace_section("one more update", "\n".join([*lines, "", machine(engine)]))
+    return [
+        f"{one_more_update.FIGURES[name]}: {grown:.2f} times as many"
+        for name, grown in one_more_update.growth(costs).items()
+        if grown > one_more_update.FLAT
+    ]
+
+
+def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        failures = asyncio.run(run(engine.url))
+    for failure in failures:
+        tell(f"one more update is not flat: {failure}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
