@@ -49,11 +49,12 @@ def of_one(receipt: Receipt) -> Response:
 
 
 def of_many(receipts: Sequence[Receipt]) -> Response:
-    """Answer a batch: 202 says that every event is stored, 207 that the receipts must be read."""
+    """Answer a batch: 207 when an event was rejected. One whose fate is unknown was not."""
     problems = [receipt.problem for receipt in receipts if receipt.problem is not None]
+    rejected = any(receipt.status == "rejected" for receipt in receipts)
     body = orjson.dumps({"receipts": [receipt.to_json() for receipt in receipts]})
     headers = _headers(*(each["code"] for each in problems))
-    return Response(body, 207 if problems else 202, headers, "application/json")
+    return Response(body, 207 if rejected else 202, headers, "application/json")
 
 
 def refusal(error: WritethruError) -> Response:
