@@ -18,8 +18,10 @@ from shared.article.article import Article, Entry, newest_numbers
 from shared.article.fold import replay
 from shared.contract.canonical import fingerprint
 from shared.contract.errors import InvalidEvent, Refused
-from shared.contract.events import Event, parse_event
+from shared.contract.events import MAX_EVENT_BYTES, Event, parse_event
 
+#: An event with what a ledger adds to it: seq, chain, and the time if it had none.
+MAX_FILED_BYTES = MAX_EVENT_BYTES + 1024
 #: The field at fault, by the code of a refusal.
 _FIELDS = {
     "unknown-update": "/data/update_id",
@@ -114,7 +116,7 @@ def _html(article: Article) -> str:
 
 def _event(found: Found) -> Event:
     try:
-        event = parse_event(read_event(found.text.encode()))
+        event = parse_event(read_event(found.text.encode(), MAX_FILED_BYTES))
     except InvalidEvent as invalid:
         first, *others = invalid.errors
         more = f" (and {len(others)} more)" if others else ""

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.ingest.ledger import CHUNK_EVENTS
+from shared.contract.events import MAX_EVENT_BYTES
 from shared.runtime.engine import Engine
 from tests.builders import (
     SLUG,
@@ -189,6 +190,18 @@ async def fold(events: bytes) -> str:
     page, _ = await process.communicate(events)
     assert process.returncode == 0
     return page.decode()
+
+
+async def test_the_largest_event_there_is_can_be_folded_as_it_is_read(desk: Frontdesk) -> None:
+    event = orjson.dumps(published(body="%"))
+    largest = event.replace(b"%", b"a" * (MAX_EVENT_BYTES - len(event) + 1))
+    answer = await desk.post(largest, token=await desk.key("publish"))
+    assert answer.json()["receipts"][0]["status"] == "accepted"
+
+    read = await desk.events(SLUG, token=await desk.key("read"))
+
+    assert len(read.content) > MAX_EVENT_BYTES
+    assert "Harbour bridge reopens" in await fold(read.content)
 
 
 async def test_a_ledger_that_cannot_be_read_is_busy_not_empty(desk: Frontdesk) -> None:

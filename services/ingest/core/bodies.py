@@ -78,14 +78,14 @@ LINES = "application/x-ndjson"
 FORMS: Mapping[str, Callable[[bytes], Iterable[Item]]] = {ONE: one, BATCH: batch, LINES: lines}
 
 
-def read_event(text: bytes) -> Mapping[str, Any]:
-    """Read one JSON object within the limits of an event.
+def read_event(text: bytes, limit: int = MAX_EVENT_BYTES) -> Mapping[str, Any]:
+    """Read one JSON object within the limits of an event; *limit* is that of its bytes.
 
     Raises:
         Refused: as `too-large` or `malformed`.
     """
-    if len(text) > MAX_EVENT_BYTES:
-        raise Refused("too-large", f"An event is at most {MAX_EVENT_BYTES // 1024} KiB; cut it.")
+    if len(text) > limit:
+        raise Refused("too-large", f"An event is at most {limit // 1024} KiB; cut it.")
     value = decode(text)
     if not isinstance(value, dict):
         raise Refused("malformed", "An event is a JSON object; this is another kind of value.")
