@@ -1,0 +1,180 @@
+"""The examples, run as they stand against a real stack."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from redis import Redis
+
+from tests.stack import Stack
+from tests.waiting import until_sync
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+class Published:
+    """A stack with a key, and the environment in which examples find both."""
+
+    def __init__(self, stack: Stack, key: str) -> None:
+        self.stack = stack
+        self.environ = os.environ | {
+            "INGEST": stack.ingest,
+            "KEY": key,
+            "REDIS_URL": stack.redis_url,
+        }
+
+    def run(self, name: str) -> list[str]:
+        """Run an example to its end, and return the lines it printed."""
+        done = subprocess.run(
+            [*_program(name), EXAMPLES / name],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    @contextmanager
+    def running(self, folder: Path, name: str, *words: str) -> Iterator[Path]:
+        """Run an example meanwhile; yield the file that it prints into."""
+        said = folder / f"{name}.{'.'.join(words)}.log"
+        with said.open("ab") as log:
+            process = subprocess.Popen(
+                [*_program(name), EXAMPLES / name, *words],
+                env=self.environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield said
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _program(name: str) -> list[str]:
+    return [sys.executable, "-u"] if name.endswith(".py") else []
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
+    folder = tmp_path_factory.mktemp("examples")
+    stack = Stack(folder)
+    try:
+        stack.ready()
+        words = ("keys", "create", "examples", "--scope", "publish", "--scope", "correct")
+        key = subprocess.run(
+            [sys.executable, "-m", "services.cli", *words],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        yield Published(stack, key)
+        stack.end()
+    finally:
+        stack.clear()
+
+
+def test_curl_publishes_corrects_and_sends_in_binary_mode(published: Published) -> None:
+    lines = published.run("publish.sh")
+
+    receipts = [orjson.loads(line)["receipts"][0] for line in lines]
+    assert [each["seq"] for each in receipts] == [1, 2, 3, 4]
+    page = published.stack.page("market-fire", 4)
+    assert [each["text"] for each in page["updates"]] == [
+        "Fifty firefighters are there.",
+        "Nobody is hurt.",
+    ]
+
+
+def test_the_standard_library_publishes_and_may_do_it_again(published: Published) -> None:
+    first, again = published.run("publish.py"), published.run("publish.py")
+
+    assert [orjson.loads(line)["status"] for line in first] == ["accepted"] * 3
+    assert [orjson.loads(line)["status"] for line in again] == ["duplicate"] * 3
+    assert published.stack.page("night-train", 3)["pinned"] == "update-1"
+
+
+def test_a_key_that_is_wrong_is_told_in_a_line(published: Published) -> None:
+    wrong = published.environ | {"KEY": "wt_00_wrong"}
+
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "publish.py"],
+        env=wrong,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("No valid key: ")
+
+
+def test_a_faststream_application_publishes_through_the_inbox(published: Published) -> None:
+    published.run("inbox_faststream.py")
+
+    page = published.stack.page("harbour-swim", 2)
+    assert [each["text"] for each in page["updates"]] == ["The first swimmer is back."]
+    with Redis.from_url(published.stack.redis_url) as redis:
+        until_sync(lambda: not redis.xlen("writethru:inbox"))
+        assert not redis.exists("writethru:refused")
+
+
+def test_redis_py_follows_the_changes(published: Published, tmp_path: Path) -> None:
+    published.run("inbox_faststream.py")
+    published.stack.page("harbour-swim", 2)
+
+    with published.running(tmp_path, "changes_redis.py") as said:
+        until_sync(lambda: "harbour-swim" in said.read_text(), 30)
+
+        assert "Traceback" not in said.read_text()
+        assert "writethru.update.posted" in said.read_text()
+
+
+def test_faststream_shares_the_changes_out_and_goes_on_where_it_was(
+    published: Published, tmp_path: Path
+) -> None:
+    published.run("inbox_faststream.py")
+    published.stack.page("harbour-swim", 2)
+
+    with published.running(tmp_path, "changes_faststream.py", "one") as said:
+        until_sync(lambda: "harbour-swim" in said.read_text(), 30)
+    with Redis.from_url(published.stack.redis_url) as redis:
+        lanes = [f"{{wt:{tag.decode()}}}:changes" for tag in redis.lrange("writethru:lanes", 0, -1)]
+        until_sync(lambda: not pending(redis, lanes))
+
+        # When a run of the same name takes changes and dies before it is done with them
+        published.run("publish.sh")
+        published.stack.page("market-fire", 4)
+        taken = [redis.xreadgroup("examples", "one", {lane: ">"}) for lane in lanes]
+        assert "market-fire" in str(taken)
+
+        # Then the next one begins with them
+        with published.running(tmp_path, "changes_faststream.py", "one"):
+            until_sync(lambda: "market-fire" in said.read_text(), 30)
+            until_sync(lambda: not pending(redis, lanes), 30)
+    assert "Traceback" not in said.read_text()
+
+
+def pending(redis: Redis, lanes: list[str]) -> int:
+    """Return how many changes were taken and not finished."""
+    found: list[Any] = [redis.xpending(lane, "examples") for lane in lanes]
+    return sum(each["pending"] for each in found)
+
+
+def test_the_readme_names_every_example(published: Published) -> None:
+    text = (EXAMPLES / "README.md").read_text("utf-8")
+
+    for path in EXAMPLES.iterdir():
+        assert path.name == "README.md" or f"[{path.name}]({path.name})" in text
