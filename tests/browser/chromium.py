@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,62 @@ def media(browser: Chrome, kind: str = "", **features: str) -> None:
     """Pretend a medium (``print``) and what a reader prefers (`prefers_color_scheme="dark"`)."""
     wanted = [{"name": n.replace("_", "-"), "value": value} for n, value in features.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": wanted})
+
+
+@contextmanager
+def hurried(browser: Chrome, times: int) -> Iterator[None]:
+    """Let the clock of pages that are loaded meanwhile run *times* as fast."""
+    script = f"""
+      const [later, often, now, start] = [setTimeout, setInterval, Date.now, Date.now()];
+      window.setTimeout = (act, wait, ...rest) => later(act, wait / {times}, ...rest);
+      window.setInterval = (act, wait, ...rest) => often(act, wait / {times}, ...rest);
+      Date.now = () => start + (now() - start) * {times};
+    """
+    with _first_running(browser, script):
+        yield
+
+
+@contextmanager
+def waits_noted(browser: Chrome) -> Iterator[None]:
+    """Let pages that are loaded meanwhile note in `waits` how long they set out to wait."""
+    script = """
+      const later = setTimeout;
+      window.waits = [];
+      window.setTimeout = (act, wait, ...rest) => later(act, wait, ...rest, waits.push(wait));
+    """
+    with _first_running(browser, script):
+        yield
+
+
+@contextmanager
+def _first_running(browser: Chrome, script: str) -> Iterator[None]:
+    source = {"source": f"{{ {script} }}"}
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    yield
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+@contextmanager
+def hidden(browser: Chrome) -> Iterator[None]:
+    """Put the page where nobody sees it."""
+    browser.minimize_window()
+    yield
+    browser.set_window_rect(0, 0, 1280, 900)
+
+
+@contextmanager
+def offline(browser: Chrome) -> Iterator[None]:
+    """Cut the browser off."""
+    browser.execute_cdp_cmd("Network.enable", {})
+    _network(browser, offline=True)
+    yield
+    _network(browser, offline=False)
+    browser.execute_cdp_cmd("Network.disable", {})
+
+
+def _network(browser: Chrome, *, offline: bool) -> None:
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})
 
 
 def as_usual(browser: Chrome) -> None:

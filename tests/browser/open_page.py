@@ -35,6 +35,12 @@ _PLAIN = """
 """
 
 
+_TEXT = """
+    const element = document.querySelector(arguments[0]);
+    return element?.checkVisibility() ? element.innerText : "";
+"""
+
+
 class OpenPage:
     """An article with a slug of its own; *facts* are those of its publication."""
 
@@ -54,10 +60,13 @@ class OpenPage:
         assert {receipt["status"] for receipt in receipts} == {"accepted"}, receipts
         self.version = receipts[-1]["seq"]
 
-    def open(self, rest: str = "") -> None:
-        """Load the page; the mark tells later whether it is still the same one."""
+    def open(self, rest: str = "", *, at: str = "") -> None:
+        """Load the page, *at* an address other than deliver's own if one is given.
+
+        The mark tells later whether it is still the same page.
+        """
         self.stack.page(self.slug, self.version)
-        self.browser.get(self.stack.deliver + self.path + rest)
+        self.browser.get((at or self.stack.deliver) + self.path + rest)
         self.browser.execute_script("window.loadedOnce = true")
 
     def caught_up(self) -> None:
@@ -78,7 +87,20 @@ class OpenPage:
         return str(self.run("return document.querySelector('main').dataset.cursor || ''"))
 
     def text(self, selector: str) -> str:
-        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+        """Return what one can read of it, in one step: the page changes under our eyes."""
+        return str(self.run(_TEXT, selector))
+
+    def state(self) -> str:
+        """Return what the page says of itself: Live, Ended, Offline or Paused."""
+        return str(self.run("return document.querySelector('#state').textContent"))
+
+    def click(self, selector: str) -> None:
+        self.browser.find_element(By.CSS_SELECTOR, selector).click()
+
+    def shows(self, selector: str) -> bool:
+        return bool(
+            self.run("return document.querySelector(arguments[0]).checkVisibility()", selector)
+        )
 
     def updates(self) -> list[str]:
         """Return the ids of the updates on the page, from top to bottom."""

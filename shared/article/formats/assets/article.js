@@ -101,7 +101,7 @@ function place({ kind, after, update }, head) {
   const above = after && byId(`u-${after}`);
   const first = after === null && (head.pinned === update.update_id || !byId("earlier"));
   const added = !old && kind === "added";
-  if (added || old?.matches("[data-new]")) element.dataset.new = "";
+  if (added || (kind === "changed" && old?.matches("[data-new]"))) element.dataset.new = "";
   if (!whole) old?.replaceWith(element);
   else if (above || first) {
     old?.remove();
@@ -110,11 +110,12 @@ function place({ kind, after, update }, head) {
   else if (added) head.update_order ? list.prepend(element) : list.append(element);
 }
 
-// Blocks that stay as they are stay where they are.
+// Blocks that stay as they are stay where they are, and folded if they were.
 function showBody(blocks) {
   const old = [...byId("body").children];
+  const plain = (element) => element.outerHTML.replace(' open=""', "");
   const parts = blocks.map(block).map((part) => {
-    const at = old.findIndex((each) => each.isEqualNode(part));
+    const at = old.findIndex((each) => plain(each) === plain(part));
     return at < 0 ? part : old.splice(at, 1)[0];
   });
   set("body", ...parts);
@@ -171,9 +172,10 @@ function startOver() {
 function take(news) {
   const version = parseInt(page.dataset.cursor);
   if (news.status) withdraw(news);
-  else if (paused || news.to <= version) return;
+  else if (paused) return;
   else if (!news.changes) startOver();
-  else news.from > version ? again() : apply(news);
+  else if (news.from > version) again();
+  else if (news.to > version) apply(news);
 }
 
 addEventListener("scroll", look);

@@ -40,7 +40,7 @@ function tick() {
 // Change the page, and leave what is a third down the screen where it is. Only a reader who has not
 // scrolled, and sees the list there, is shown what is new in it.
 function keepPlace(change) {
-  const blocks = [...document.querySelectorAll("h1, .facts, #body > *, .update, li[id]")]
+  const blocks = [...document.querySelectorAll("h1, #body > *, .update, li[id]")]
     .filter((element) => element.getBoundingClientRect().bottom > innerHeight / 3)
     .map((element) => [element, topOf(element)]);
   const now = ([element]) => (element.isConnected ? element : byId(element.id));
@@ -54,7 +54,6 @@ function keepPlace(change) {
 
 let over, paused, line, nap, hurry;
 let failures = 0;
-let heardAt = Date.now();
 let wake = () => {};
 
 const pause = (seconds) =>
@@ -95,18 +94,17 @@ async function judge(answer) {
   return known;
 }
 
-// Read changes until the stream ends, or is silent although the server says something every fifteen
-// seconds. True: it was of use.
+// Read changes until the stream ends. True: it was of use, and did not break off or fall silent,
+// although the server says something every fifteen seconds.
 async function hear(answer, patience) {
   if (!answer.ok) return judge(answer);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   let heard = false;
   for (;;) {
-    const { value, done } = await reader.read().catch(() => ({ done: true }));
+    const { value, done } = await reader.read();
     if (done) return heard;
     if (!heard) connected((heard = true));
-    heardAt = Date.now();
     patience(40);
     const frames = (text + value).split("\n\n");
     text = frames.pop();
@@ -141,9 +139,10 @@ async function follow() {
   }
 }
 
+// A line that was open while nobody looked, or that another network held, may be dead and not know.
 function back() {
   failures = 0;
-  Date.now() - heardAt > 20000 ? again() : wake();
+  again();
   tick();
   look();
 }
@@ -152,7 +151,8 @@ document.addEventListener("visibilitychange", () => {
   clearTimeout(nap);
   document.hidden ? (nap = setTimeout(again, 60000)) : back();
 });
-for (const event of ["online", "pageshow"]) addEventListener(event, back);
+addEventListener("online", back);
+addEventListener("pageshow", ({ persisted }) => persisted && back());
 for (const event of ["offline", "pagehide"]) addEventListener(event, () => line.abort());
 byId("pause").onclick = () => {
   paused = !paused;
