@@ -34,7 +34,8 @@ def is_set(field: str) -> bool:
 def environment(settings: Settings) -> Mapping[str, str]:
     """Return the environment in which a service runs with *settings*."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return own | {_name(field): _text(getattr(settings, field)) for field in Settings.model_fields}
+    values = {field: getattr(settings, field) for field in Settings.model_fields}
+    return own | {_name(field): _text(v) for field, v in values.items() if v is not None}
 
 
 def address(listen: Listen) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,14 +145,25 @@ async def _look_into(settings: Settings) -> bool:
 
 def _parts(settings: Settings, workers: int) -> list[Part]:
     """Those that others wait for come first."""
-    environ = environment(settings)
     names = ["render", *(f"render {number}" for number in range(2, workers + 1))]
-    renders = [Part(name, "services.render", environ) for name in names]
+    renders = [
+        Part(name, "services.render", _environment(settings, place))
+        for place, name in enumerate(names, start=2)
+    ]
     return [
         *renders,
-        Part("ingest", "services.ingest", environ),
-        Part("deliver", "services.deliver", environ),
+        Part("ingest", "services.ingest", _environment(settings, 0)),
+        Part("deliver", "services.deliver", _environment(settings, 1)),
     ]
+
+
+def _environment(settings: Settings, place: int) -> Mapping[str, str]:
+    """Give each process an internal port of its own, if a first one is set."""
+    first = settings.metrics_listen
+    if first is not None and first.port:
+        own = Listen(host=first.host, port=first.port + place)
+        settings = settings.model_copy(update={"metrics_listen": own})
+    return environment(settings)
 
 
 async def _until_ready(settings: Settings, say: Say) -> None:

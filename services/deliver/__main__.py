@@ -6,15 +6,18 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import sys
 from dataclasses import replace
 
 import uvicorn
+import uvloop
 
 from services.deliver.app import LIMITS, create_app
 from services.deliver.streams import Limits
 from shared.runtime import log
 from shared.runtime.installation import await_installation
+from shared.runtime.internal import Internal, bound, serving
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings, SettingsError
 
@@ -30,15 +33,25 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         log.configure("deliver", settings.log_level)
-        asyncio.run(_check(settings))
+        with (
+            bound(settings.metrics_listen, "deliver") as listener,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_serve(settings, listener))
     except SettingsError as error:
         sys.stderr.write(f"writethru deliver: {error}\n")
         return EXIT_SETTING
-    # The server sends itself the signal again once it has ended; then there is no more to do.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    _server(settings).run()
     return 0
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    internal = Internal("deliver")
+    async with serving(internal, listener):
+        await _check(settings)
+        # The server sends itself the signal again once it has ended; then there is no more to do.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        await _server(settings, internal).serve()
 
 
 def _limits() -> Limits:
@@ -57,13 +70,12 @@ async def _check(settings: Settings) -> None:
         await await_installation(redis, settings.lanes)
 
 
-def _server(settings: Settings) -> uvicorn.Server:
+def _server(settings: Settings, internal: Internal) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, _limits()),
+            create_app(settings, _limits(), internal),
             host=settings.deliver_listen.host,
             port=settings.deliver_listen.port,
-            loop="uvloop",
             http="httptools",
             ws="none",
             lifespan="on",

@@ -16,6 +16,7 @@ from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, text
 from shared.contract.errors import TryAgain, WritethruError
+from shared.runtime.metrics import count
 from shared.runtime.problems import MEDIA_TYPE, RETRY_AFTER, problem, status_of
 
 #: Kept by browsers and caches, and asked about each time: a kill must reach every copy.
@@ -25,10 +26,11 @@ UNKEPT = "no-store"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A representation, ready to be sent to any number of readers."""
+    """A representation, ready to be sent to any number of readers. *format* is for the metrics."""
 
     body: bytes
     media_type: str
+    format: str
     status: int = 200
     etag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +44,7 @@ class Answer:
 def representation(mark: Mark, how: Format, body: str | bytes, *, status: int = 200) -> Answer:
     """Return *body*, an article at *mark* written as *how*."""
     data = body.encode() if isinstance(body, str) else body
-    return Answer(data, how.media_type, status, strong(mark, how.name, data))
+    return Answer(data, how.media_type, how.name, status, strong(mark, how.name, data))
 
 
 def withdrawal(head: Head, how: Format) -> Answer:
@@ -63,9 +65,16 @@ def respond(request: Request, answer: Answer, *, varies: bool = False) -> Respon
         headers["etag"] = answer.etag
         known = ", ".join(request.headers.getlist("if-none-match"))
         if answer.status == HTTPStatus.OK and matches(known, answer.etag):
+            count_answer(answer.format, 304)
             return Response(status_code=304, headers=headers)
+    count_answer(answer.format, answer.status)
     headers["content-type"] = answer.media_type
     return Response(answer.body, answer.status, headers)
+
+
+def count_answer(format_name: str, status: int) -> None:
+    """Count one answer."""
+    count("writethru_answers_total", format=format_name, status=str(status))
 
 
 def refuse(request: Request, error: WritethruError) -> Response:
@@ -89,6 +98,7 @@ def _described(
     request: Request, status: int, document: dict[str, Any], headers: Mapping[str, str]
 ) -> Response:
     how = for_errors(request.url.path, accept_of(request))
+    count_answer(how.name, status)
     title, detail = document["title"], document["detail"]
     if how is JSON:
         body, media_type = json.dumps(document), MEDIA_TYPE

@@ -17,7 +17,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from services.deliver.answers import refuse, refuse_request
 from services.deliver.changes import ChangeFeed
@@ -33,6 +32,7 @@ from services.deliver.streams import Limits, Streams
 from services.deliver.waiting import Waiting
 from shared.contract.errors import WritethruError
 from shared.runtime.installation import await_installation
+from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
@@ -41,8 +41,13 @@ LIMITS = Limits()
 log = structlog.get_logger()
 
 
-def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
-    """Return the service as an ASGI application. It connects when it starts, not before."""
+def create_app(
+    settings: Settings, limits: Limits = LIMITS, internal: Internal | None = None
+) -> Guard:
+    """Return the service as an ASGI application. It connects when it starts, not before.
+
+    *internal* is told then what to watch.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -54,7 +59,10 @@ def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
             installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes)
             hub = Hub(follower, reading)
-            app.router.routes = _routes(redis, reading, hub, streams, settings.public_url)
+            routes = _routes(redis, reading, hub, streams, settings.public_url)
+            app.router.routes = list(routes.listed())
+            if internal:
+                internal.watch(redis, installation.lanes, routes.checks)
             async with _working(hub.run(), streams.keep()):
                 with _told_of_the_end(streams.close):
                     log.info("service.started", lanes=len(installation.lanes))
@@ -74,13 +82,11 @@ def create_app(settings: Settings, limits: Limits = LIMITS) -> Guard:
     return Guard(app)
 
 
-def _routes(
-    redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_url: str
-) -> list[BaseRoute]:
+def _routes(redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_url: str) -> Routes:
     feed = ChangeFeed(reading)
     channels = Channels(hub, feed)
     latest = Latest(reading, hub)
-    routes = Routes(
+    return Routes(
         redis=redis,
         reading=reading,
         hub=hub,
@@ -88,15 +94,11 @@ def _routes(
         pages=Pages(reading, latest, public_url),
         feed=feed,
         waiting=Waiting(channels, streams),
+        live=ArticleStream(reading, feed, channels, streams),
+        firehose=Firehose(redis, reading, hub, streams),
         streams=streams,
         public_url=public_url,
     )
-    live = ArticleStream(reading, feed, channels, streams)
-    return [
-        Route("/articles/{slug}/live", live, methods=["GET"]),
-        Route("/live", Firehose(redis, reading, hub, streams), methods=["GET"]),
-        *routes.listed(),
-    ]
 
 
 @asynccontextmanager

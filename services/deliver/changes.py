@@ -23,7 +23,7 @@ class News:
     """What there is to tell: a *document* for who asked, a *frame* for streams.
 
     *to* is where a reader is who has been told. Of `nothing` there is neither, and after `killed`
-    there is no more to come.
+    there is no more to come. *filed* is as `Changes` has it.
     """
 
     kind: Literal["nothing", "change", "reset", "killed"]
@@ -31,6 +31,7 @@ class News:
     head: Head
     document: bytes = b""
     frame: bytes = b""
+    filed: float | None = None
 
     @property
     def size(self) -> int:
@@ -43,7 +44,7 @@ class ChangeFeed:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._kept: Kept[News] = Kept(KEPT_BYTES)
+        self._kept: Kept[News] = Kept(KEPT_BYTES, "changes")
 
     async def since(self, slug: str, since: Mark) -> News:
         """Return what a reader at *since* lacks.
@@ -77,15 +78,17 @@ def news(since: Mark, changes: Changes) -> News:
     if head.status == "killed":
         document = json.dumps(json.killed(head))
         frame = frames.event("killed", document, mark_id(to))
-        return News("killed", to, head, document, frame)
+        return News("killed", to, head, document, frame, changes.filed)
     if changes.reset:
         place = {"article": head.slug, "to": head.version, "chain": head.chain}
         frame = frames.event("reset", json.dumps(place), mark_id(to))
-        return News("reset", to, head, json.dumps(_document(since, changes)), frame)
+        document = json.dumps(_document(since, changes))
+        return News("reset", to, head, document, frame, changes.filed)
     if head.version == since.version:
         return News("nothing", to, head)
     document = json.dumps(_document(since, changes))
-    return News("change", to, head, document, frames.event("change", document, mark_id(to)))
+    frame = frames.event("change", document, mark_id(to))
+    return News("change", to, head, document, frame, changes.filed)
 
 
 def _document(since: Mark, changes: Changes) -> dict[str, Any]:

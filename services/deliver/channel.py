@@ -12,6 +12,8 @@ from services.deliver.faults import described
 from services.deliver.streams import Reader
 from shared.article.article import Mark
 from shared.contract.errors import Refused, TryAgain
+from shared.runtime.clock import monotonic
+from shared.runtime.metrics import count, observe
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
@@ -33,6 +35,7 @@ class Channel:
         self._groups: dict[Mark, set[Reader]] = {}
         self._aside: set[Reader] = set()
         self._newest: Mark | None = None
+        self._told: Mark | None = None
         self._woken = asyncio.Event()
 
     def __len__(self) -> int:
@@ -83,21 +86,31 @@ class Channel:
                 self._end_all()
 
     async def _tell_all(self) -> None:
+        live = self._told
         for mark in [mark for mark in self._groups if mark != self._newest]:
             news = await self._news_since(self._slug, mark)
             self._tell(mark, news)
+            self._told = news.to
+            # How long those have waited who come back after a while says nothing about us.
+            if mark == live and news.filed is not None:
+                _when_sent(news.filed)
 
     def _tell(self, mark: Mark, news: News) -> None:
+        told = 0
         for reader in list(self._groups.get(mark, ())):
             if news.kind != "nothing" and not reader.write(news.frame):
                 self._take_out(reader, mark)
                 self._aside.add(reader)
-            elif news.kind == "killed":
+                continue
+            told += 1
+            if news.kind == "killed":
                 self.leave(reader)
                 reader.end()
             elif news.to != mark:
                 self._take_out(reader, mark)
                 self._put(reader, news.to)
+        if news.kind != "nothing":
+            count("writethru_frames_total", told, stream="article", event=news.kind)
 
     def _end_all(self) -> None:
         for reader in list(self._at):
@@ -114,3 +127,16 @@ class Channel:
             group.discard(reader)
             if not group:
                 del self._groups[mark]
+
+
+def _when_sent(filed: float) -> None:
+    """Measure how long it took from *filed* until all readers told just now have been sent it.
+
+    Writing wakes a reader's task, and tasks have their turns in the order in which they were
+    woken; this turn comes after theirs.
+    """
+
+    def measure() -> None:
+        observe("writethru_delivery_seconds", monotonic() - filed)
+
+    asyncio.get_running_loop().call_soon(measure)

@@ -22,6 +22,7 @@ from services.deliver.outbox import Entry, read_entries, read_outboxes
 from services.deliver.reading import Reading
 from services.deliver.streams import StreamReader, Streams, retry_frame
 from shared.contract.errors import Busy
+from shared.runtime.metrics import count
 
 #: Whoever has missed more starts over.
 MAX_MISSED = 1_000
@@ -43,11 +44,11 @@ class Firehose(Listener):
     def heard(self, entry: Entry) -> None:
         """Pass one entry on to all readers."""
         if self._readers:
-            self._write(self._event(entry, self._hub.places))
+            self._write(self._event(entry, self._hub.places), "change")
 
     def missed(self) -> None:
         """Tell all readers to start over."""
-        self._write(self._reset())
+        self._write(self._reset(), "reset")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,6 +84,7 @@ class Firehose(Listener):
             return
         if places is None:
             reader.write(self._reset())
+            count("writethru_frames_total", stream="all", event="reset")
         self._readers.add(reader)
 
     async def _replay(self, places: dict[str, Place], send: Send) -> dict[str, Place] | None:
@@ -106,6 +108,7 @@ class Firehose(Listener):
         at = dict(places)
         for entry in entries:
             at[entry.lane] = entry.place
+            count("writethru_frames_total", stream="all", event="change")
             yield self._event(entry, at)
 
     def _event(self, entry: Entry, places: Mapping[str, Place]) -> bytes:
@@ -114,7 +117,8 @@ class Firehose(Listener):
     def _reset(self) -> bytes:
         return frames.event("reset", b'{"reset":true}', cursor(self._tags, self._hub.places))
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, frame: bytes, event: str) -> None:
+        count("writethru_frames_total", len(self._readers), stream="all", event=event)
         for reader in list(self._readers):
             if not reader.write(frame):
                 self._readers.discard(reader)

@@ -23,6 +23,7 @@ from shared.article.article import Mark
 from shared.contract.errors import TryAgain
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import Lane
+from shared.runtime.metrics import count
 from shared.runtime.redis import BLOCK_MILLISECONDS, LOST
 
 ENTRIES_A_READ = 500
@@ -92,6 +93,8 @@ class Hub:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _lost(self, error: Exception) -> None:
+        if self.following:
+            count("writethru_hub_restarts_total")
         if not isinstance(error, (*LOST, TryAgain)):
             log.error("hub.failed", **described(error))
         elif self.following:
@@ -149,6 +152,7 @@ class Hub:
         self.places |= {lane.tag: place for lane, place in places.items()}
         self.changed += 1
         if missed:
+            count("writethru_hub_restarts_total")
             log.warning("outbox.broken", lanes=[lane.tag for lane in places])
             if self._listener:
                 self._listener.missed()

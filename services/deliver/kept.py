@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
+from shared.runtime.metrics import count
+
 
 class Sized(Protocol):
     """What can be kept: it says how many bytes it holds."""
@@ -21,10 +23,14 @@ Kind = TypeVar("Kind", bound=Sized)
 
 
 class Kept(Generic[Kind]):
-    """The answers used last, up to *limit* bytes; a key must name its content for ever."""
+    """The answers used last, up to *limit* bytes; a key must name its content for ever.
 
-    def __init__(self, limit: int) -> None:
+    *name* is the cache's in the metrics.
+    """
+
+    def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
+        self._name = name
         self._size = 0
         self._answers: OrderedDict[Hashable, Kind] = OrderedDict()
         self._making: dict[Hashable, asyncio.Task[Kind]] = {}
@@ -38,14 +44,19 @@ class Kept(Generic[Kind]):
         """Return the answer for *key*, made by *make* if need be; its errors reach all who wait."""
         if (answer := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
+            self._count("hit")
             return answer
         task = self._making.get(key)
+        self._count("shared" if task else "made")
         if task is None:
             task = asyncio.create_task(self._make(key, make))
             task.add_done_callback(_look_at)
             self._making[key] = task
         # Shielded: that one reader went away must not take the answer from the others.
         return await asyncio.shield(task)
+
+    def _count(self, result: str) -> None:
+        count("writethru_cache_lookups_total", cache=self._name, result=result)
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[Kind]]) -> Kind:
         try:

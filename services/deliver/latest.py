@@ -40,7 +40,7 @@ class Latest:
     def __init__(self, reading: Reading, hub: Hub) -> None:
         self._reading = reading
         self._hub = hub
-        self._kept: Kept[Page] = Kept(KEPT_BYTES)
+        self._kept: Kept[Page] = Kept(KEPT_BYTES, "latest")
 
     async def page(self, number: int) -> Page | None:
         """Return page *number*; None if there is none. The first one is always there.

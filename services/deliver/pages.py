@@ -31,7 +31,7 @@ class Pages:
         self._reading = reading
         self._latest = latest
         self._public_url = public_url
-        self._kept: Kept[Answer] = Kept(KEPT_BYTES)
+        self._kept: Kept[Answer] = Kept(KEPT_BYTES, "pages")
 
     async def article(self, slug: str, how: Format) -> Answer:
         """Return the article now, as *how*; a killed one's 410."""

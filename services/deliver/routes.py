@@ -1,8 +1,8 @@
-"""The paths that answer at once; the streams are `live` and `firehose`."""
+"""The paths, and what answers at once; the streams are `live` and `firehose`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.deliver.answers import REVALIDATED, UNKEPT, Answer, respond, withdrawal
+from services.deliver.answers import (
+    REVALIDATED,
+    UNKEPT,
+    Answer,
+    count_answer,
+    respond,
+    withdrawal,
+)
 from services.deliver.changes import ChangeFeed, News
 from services.deliver.core.etags import strong
 from services.deliver.core.negotiation import (
@@ -25,8 +32,10 @@ from services.deliver.core.negotiation import (
     for_errors,
     split_ending,
 )
+from services.deliver.firehose import Firehose
 from services.deliver.hub import Hub
 from services.deliver.latest import Latest, written
+from services.deliver.live import ArticleStream
 from services.deliver.pages import Pages
 from services.deliver.reading import Reading
 from services.deliver.requests import (
@@ -64,12 +73,16 @@ class Routes:
     pages: Pages
     feed: ChangeFeed
     waiting: Waiting
+    live: ArticleStream
+    firehose: Firehose
     streams: Streams
     public_url: str
 
     def listed(self) -> Sequence[Route]:
         """Return path and endpoint of each."""
         return [
+            Route("/articles/{slug}/live", self.live, methods=["GET"]),
+            Route("/live", self.firehose, methods=["GET"]),
             Route("/", self.latest_news),
             Route("/latest.json", self.latest_news),
             Route("/articles/{name}", self.article),
@@ -118,6 +131,7 @@ class Routes:
         found = await self.pages.place_of(slug, update_id, _for_errors(request))
         if isinstance(found, Answer):
             return respond(request, found, varies=True)
+        count_answer(HTML.name, 302)
         return Response(status_code=302, headers={"location": found, "cache-control": REVALIDATED})
 
     async def changes(self, request: Request) -> Response:
@@ -135,7 +149,7 @@ class Routes:
         if asset is None:
             raise HTTPException(404, "There is no such file; load the page anew.")
         kept = {"cache-control": FOR_EVER}
-        return respond(request, Answer(asset.data, asset.media_type, headers=kept))
+        return respond(request, Answer(asset.data, asset.media_type, "static", headers=kept))
 
     async def robots(self, _request: Request) -> Response:
         """Keep robots off the streams, where they would wait for ever."""
@@ -147,11 +161,15 @@ class Routes:
 
     async def ready(self, _request: Request) -> Response:
         """Say whether readers should be sent here, and if not, why."""
+        return _status(*report(await self.checks()))
+
+    async def checks(self) -> Mapping[str, Check]:
+        """Look whether the engine answers, pages keep up and the outboxes are read."""
         following = "reads the outboxes" if self.hub.following else "has lost the engine"
         checks = await check_engine(self.redis, self.reading.lanes)
         checks["hub"] = Check(self.hub.following, following)
         checks["readers"] = Check(True, f"{len(self.streams)} of {self.streams.limits.readers}")
-        return _status(*report(checks))
+        return checks
 
 
 def _wanted(request: Request, offered: Sequence[Format]) -> Format:
@@ -170,9 +188,10 @@ def _told(request: Request, news: News) -> Response:
     if news.kind == "killed":
         return respond(request, withdrawal(news.head, JSON))
     if news.kind == "nothing":
+        count_answer("changes", 204)
         return Response(status_code=204, headers={"cache-control": UNKEPT})
     etag = strong(news.to, "changes", news.document)
-    return respond(request, Answer(news.document, JSON.media_type, etag=etag))
+    return respond(request, Answer(news.document, JSON.media_type, "changes", etag=etag))
 
 
 def _status(status: int, body: bytes) -> Response:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Send
 from services.deliver.core import frames
 from shared.contract.errors import Busy
 from shared.runtime.clock import monotonic
+from shared.runtime.metrics import move
 
 #: What waits for one reader at most; beyond it, changes are told together once it has caught up.
 WAITING_BYTES = 256 * 1024
@@ -128,10 +129,12 @@ class Streams:
             raise Busy("There is no room for another live reader; try again shortly.")
         spread = random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load, hides nothing
         self._until[reader] = monotonic() + self.limits.life * spread
+        move("writethru_readers", 1)
         try:
             yield
         finally:
             del self._until[reader]
+            move("writethru_readers", -1)
 
     async def keep(self) -> None:
         """Keep all streams awake, and end those that are old, until cancelled."""

@@ -51,7 +51,7 @@ def create_app(settings: Settings, internal: Internal | None = None) -> FastAPI:
         )
     app = FastAPI(
         title="writethru: ingest",
-        lifespan=_lifespan(settings, internal or Internal("ingest")),
+        lifespan=_lifespan(settings, internal),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -66,7 +66,7 @@ def create_app(settings: Settings, internal: Internal | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings, internal: Internal) -> Lifespan[FastAPI]:
+def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect(settings.redis_url)
@@ -79,7 +79,8 @@ def _lifespan(settings: Settings, internal: Internal) -> Lifespan[FastAPI]:
             app.state.intake = intake.Intake(appender, callers)
             app.state.ledgers = ledger.Ledgers(redis, installation.lanes, callers)
             app.state.probed = probes.Probed(redis, installation.lanes, inbox)
-            internal.watch(redis, installation.lanes, app.state.probed.checks)
+            if internal:
+                internal.watch(redis, installation.lanes, app.state.probed.checks)
             async with _running(inbox):
                 _log.info("service.started", durability=durability, lanes=settings.lanes)
                 yield

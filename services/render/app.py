@@ -6,16 +6,21 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
+from redis.asyncio import Redis
 
 from services.render.consume import Consumer, make_groups
 from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
+from shared.runtime.health import Check, check_engine
 from shared.runtime.installation import await_installation
+from shared.runtime.internal import Internal, bound, serving
+from shared.runtime.lanes import Lanes
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
@@ -25,6 +30,9 @@ WATCH_SECONDS = 1.0
 
 log = structlog.get_logger()
 
+#: Says what is wrong with a part, if anything is.
+Fault = Callable[[], str | None]
+
 
 class App:
     """One renderer. Any number of them may run; none needs to know of the others."""
@@ -32,6 +40,7 @@ class App:
     def __init__(self, settings: Settings, timing: Timing) -> None:
         self._settings = settings
         self._timing = timing
+        self._internal = Internal("render")
 
     async def run(self) -> int:
         """Render until told to stop; return the exit status, not 0 when a part has died.
@@ -57,29 +66,44 @@ class App:
     async def _work(self) -> int:
         """Return when a part has died."""
         redis = connect(self._settings.redis_url)
-        async with redis:
-            lanes = (await await_installation(redis, self._settings.lanes)).lanes
-            rendering = Rendering(redis, lanes, Store(redis, lanes))
-            await make_groups(redis, lanes)
-            consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
-            sweeper = Sweeper(redis, lanes, rendering, self._timing)
-            async with _running(consumer), _task(sweeper) as sweeping:
-                log.info("service.started", consumer=_name(), lanes=len(lanes))
-                return await _watch(consumer, sweeping)
+        with bound(self._settings.metrics_listen, "render") as listener:
+            async with redis, serving(self._internal, listener):
+                return await self._render(redis)
+
+    async def _render(self, redis: Redis) -> int:
+        lanes = (await await_installation(redis, self._settings.lanes)).lanes
+        rendering = Rendering(redis, lanes, Store(redis, lanes))
+        await make_groups(redis, lanes)
+        consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
+        sweeper = Sweeper(redis, lanes, rendering, self._timing)
+        async with _running(consumer), _task(sweeper) as sweeping:
+            fault = partial(_fault, consumer, sweeping)
+            self._internal.watch(redis, lanes, partial(_checks, redis, lanes, fault))
+            log.info("service.started", consumer=_name(), lanes=len(lanes))
+            return await _watch(fault)
 
 
 def create_app(settings: Settings, timing: Timing | None = None) -> App:
     return App(settings, timing or Timing())
 
 
-async def _watch(consumer: Consumer, sweeping: asyncio.Task[None]) -> int:
+async def _watch(find_fault: Fault) -> int:
     """Try nothing clever: a new process is the one repair that always works."""
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        fault = "the sweeper has ended" if sweeping.done() else consumer.fault()
-        if fault:
+        if fault := find_fault():
             log.critical("service.failed", reason=fault)
             return EXIT_FAULT
+
+
+def _fault(consumer: Consumer, sweeping: asyncio.Task[None]) -> str | None:
+    return "the sweeper has ended" if sweeping.done() else consumer.fault()
+
+
+async def _checks(redis: Redis, lanes: Lanes, find_fault: Fault) -> Mapping[str, Check]:
+    fault = find_fault()
+    reads = Check(fault is None, fault or "all lanes are read and swept")
+    return {**await check_engine(redis, lanes), "renderer": reads}
 
 
 @asynccontextmanager

@@ -121,7 +121,7 @@ class Consumer:
         async def on_events(_body: Any) -> None:
             raw = self._broker.context.get_local("message").raw_message
             ids = [entry_id.decode() for entry_id in raw["message_ids"]]
-            await self._rendering.take(lane, zip(ids, raw["data"], strict=True))
+            await self._rendering.take(lane, list(zip(ids, raw["data"], strict=True)))
 
         return on_events
 

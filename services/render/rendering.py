@@ -6,7 +6,8 @@ Nothing raises here. What fails stays dirty, and the sweeper takes it up again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 import structlog
 from redis.asyncio import Redis
@@ -17,8 +18,12 @@ from services.render.core.wakeups import Entry, Wakeup, batch
 from services.render.store import Store
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
+from shared.runtime.metrics import count
 
 ARTICLES_AT_ONCE = 16
+
+#: How wake-ups came to us: from the stream, or from somebody who took and left them.
+Taken = Literal["read", "stranded"]
 
 log = structlog.get_logger()
 
@@ -32,8 +37,9 @@ class Rendering:
         self._store = store
         self._turns = asyncio.Semaphore(ARTICLES_AT_ONCE)
 
-    async def take(self, lane: Lane, entries: Iterable[Entry]) -> None:
+    async def take(self, lane: Lane, entries: Sequence[Entry], taken: Taken = "read") -> None:
         """Render the articles that *entries* of *lane* name; ack what names none."""
+        count("writethru_wakeups_total", len(entries), taken=taken)
         found = batch(entries)
         strays = list(found.strays)
         renders = []
@@ -58,6 +64,7 @@ class Rendering:
                 log.error("article.failed", article=slug, error=type(error).__name__)
             else:
                 return True
+        count("writethru_renders_failed_total")
         return False
 
     async def _drop(self, lane: Lane, strays: Sequence[str]) -> None:

@@ -31,11 +31,13 @@ from services.render.core.writes import (
     replacing,
     touched_pages,
 )
+from services.render.quarantine import report_quarantined
 from shared.article.article import Article, Body, Head, Update
 from shared.article.fold import FOLD_REVISION, continued, fold, named
 from shared.article.stored import load_entry, load_head, load_update
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
+from shared.runtime.metrics import count
 from shared.runtime.scripts import Script
 
 #: Entries folded at once: other articles wait that long, and a commit stays small.
@@ -250,6 +252,7 @@ class Store:
             raise
         if result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
+            report_quarantined(head, filed.version)
         elif result != "missing":
             await self._take_back(keys, writes)
         return result
@@ -279,6 +282,7 @@ class Store:
                 *heads(writes), plan(writes, RENDER_GROUP, wakeups),
             ],
         )  # fmt: skip
+        count("writethru_commits_total", result=result.decode())
         return str(result.decode())
 
     def _keep_warm(self, slug: str, stored: Stored) -> None:

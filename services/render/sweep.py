@@ -19,6 +19,7 @@ from services.render.rendering import Rendering
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
+from shared.runtime.metrics import count
 from shared.runtime.redis import LOST
 from shared.runtime.scripts import Script
 
@@ -110,6 +111,7 @@ class Sweeper:
     async def _render(self, slug: str) -> None:
         if await self._rendering.render(slug):
             self._resting.pop(slug, None)
+            count("writethru_articles_swept_total")
             return
         failures = self._resting.get(slug, (0, 0.0))[0] + 1
         rest = min(2.0 ** min(failures, 10) * self._timing.sweep_seconds, LONGEST_REST_SECONDS)
@@ -128,7 +130,7 @@ class Sweeper:
         if len(ids) == ENTRIES_A_SWEEP:
             self._cursors[lane.tag] = f"({ids[-1]}"
         if ids:
-            await self._rendering.take(lane, await self._entries(lane, ids))
+            await self._rendering.take(lane, await self._entries(lane, ids), "stranded")
 
     async def _entries(self, lane: Lane, ids: list[str]) -> list[Entry]:
         """Read entries by id; one that was trimmed has no fields, and counts as a stray."""
@@ -148,5 +150,7 @@ class Sweeper:
         gone = await self._forget.run(
             self._redis, [lane.events], [RENDER_GROUP, self._timing.silent_ms]
         )
+        count("writethru_entries_trimmed_total", events, stream="events")
+        count("writethru_entries_trimmed_total", changes, stream="changes")
         if events or changes or gone:
             log.info("lane.tidied", lane=lane.tag, events=events, changes=changes, consumers=gone)

@@ -23,7 +23,10 @@ _HEAD: TypeAdapter[Head] = TypeAdapter(Head)
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)
 _UPDATE: TypeAdapter[Update] = TypeAdapter(Update)
 
-_LINK = re.compile(rb'\{"seq":([0-9]+),"chain":"([0-9a-f]{40})","fingerprint":"([0-9a-f]{64})"')
+_LINK = re.compile(
+    rb'\{"seq":([0-9]+),"chain":"([0-9a-f]{40})","fingerprint":"([0-9a-f]{64})"'
+    rb'(?:,"recorded":([0-9]+))?'
+)
 
 
 def dump_head(head: Head) -> bytes:
@@ -85,6 +88,12 @@ class Link(NamedTuple):
     seq: int
     chain: str
     fingerprint: str
+
+
+def recorded_at(record: bytes) -> int | None:
+    """Return when the engine took a ledger entry, in milliseconds; None if that can't be read."""
+    found = _LINK.match(record)
+    return int(found[4]) if found and found[4] else None
 
 
 def link_of(record: bytes) -> Link:

@@ -11,6 +11,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.runtime.backlog import read_behind
 from shared.runtime.lanes import Lanes
 
 #: An article that waits longer for its page is news to whoever runs this.
@@ -31,7 +32,7 @@ async def check_engine(redis: Redis, lanes: Lanes) -> dict[str, Check]:
     """Look whether the engine answers, and whether pages keep up with the ledger."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            seconds = await _lag(redis, lanes)
+            seconds = max(lane.seconds for lane in await read_behind(redis, lanes))
     except (RedisError, OSError, TimeoutError) as error:
         return {"engine": Check(False, f"does not answer ({type(error).__name__})")}
     late = seconds >= MAX_LAG_SECONDS
@@ -39,17 +40,6 @@ async def check_engine(redis: Redis, lanes: Lanes) -> dict[str, Check]:
     if late:
         detail += f", and {MAX_LAG_SECONDS:g} s is the limit; see that render runs"
     return {"engine": Check(True, "answers"), "lag": Check(not late, detail)}
-
-
-async def _lag(redis: Redis, lanes: Lanes) -> float:
-    """Return the age in seconds of the oldest entry in any dirty set, by the engine's clock."""
-    reads = redis.pipeline(transaction=False)
-    reads.time()
-    for lane in lanes:
-        reads.zrange(lane.dirty, 0, 0, withscores=True)
-    (seconds, micros), *oldest = await reads.execute()
-    since: list[float] = [score for found in oldest for _, score in found]
-    return max(0.0, seconds + micros / 1e6 - min(since) / 1e3) if since else 0.0
 
 
 def report(checks: Mapping[str, Check]) -> tuple[int, bytes]:

@@ -62,6 +62,8 @@ class Settings(BaseModel):
     """Where ingest listens, as host:port."""
     deliver_listen: Listen = Listen(host="127.0.0.1", port=8080)
     """Where deliver listens, as host:port."""
+    metrics_listen: Listen | None = None
+    """Where a process shows its metrics; each has a port of its own on this machine if not set."""
     no_auth: bool = False
     """Let everybody on this machine publish; only on a loopback address."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -77,7 +79,7 @@ class Settings(BaseModel):
             raise ValueError(f"must be of the form {form}") from None
         return value
 
-    @field_validator("ingest_listen", "deliver_listen", mode="before")
+    @field_validator("ingest_listen", "deliver_listen", "metrics_listen", mode="before")
     @classmethod
     def _host_and_port(cls, value: object) -> object:
         if not isinstance(value, str):

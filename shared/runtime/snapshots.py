@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from redis.asyncio import Redis
@@ -17,9 +17,10 @@ from redis.asyncio import Redis
 from shared.article.article import PAGE_SIZE, Article, Body, Head, Mark, Update, page_of
 from shared.article.order import displayed
 from shared.article.placing import above, numbers_above
-from shared.article.stored import link_of, load_body, load_head, load_update
+from shared.article.stored import link_of, load_body, load_head, load_update, recorded_at
 from shared.contract.canonical import short
 from shared.contract.errors import Busy
+from shared.runtime.clock import monotonic
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
 
@@ -54,13 +55,15 @@ class Changes:
 
     *reset*: it can't be told, or is too much; the page has to be loaded. Nothing is told of a
     killed article but its head. *body* is None unless it changed. Nothing new: *head* is at the
-    version that was asked about.
+    version that was asked about. *filed* is when the first event that the reader lacks was taken
+    into the ledger, by our monotonic clock; None where that isn't known.
     """
 
     head: Head
     reset: bool = False
     body: Body | None = None
     changes: tuple[Change, ...] = ()
+    filed: float | None = None
 
 
 class _State(NamedTuple):
@@ -146,20 +149,20 @@ class Snapshots:
         """
         keys = self._keys(slug)
         for _ in range(TRIES):
-            state, ids, ours = await self._read_changed(keys, since, limit)
+            state, ids, ours, filed = await self._read_changed(keys, since, limit)
             head = state.read()
             if head is None:
                 return None
             if head.status == "killed":
-                return Changes(head)
+                return Changes(head, filed=filed)
             if not (ours and since.version <= head.version):
                 return Changes(head, reset=True)
             if len(ids) > limit or 0 < since.version < head.arranged:
-                return Changes(head, reset=True)
+                return Changes(head, reset=True, filed=filed)
             if head.version == since.version:
                 return Changes(head)
             if changes := await self._read_changes(keys, head, state, since.version, ids):
-                return changes
+                return replace(changes, filed=filed)
         raise _moving(slug)
 
     def _keys(self, slug: str) -> ArticleKeys:
@@ -213,16 +216,21 @@ class Snapshots:
 
     async def _read_changed(
         self, keys: ArticleKeys, since: Mark, limit: int
-    ) -> tuple[_State, list[bytes], bool]:
-        """Read the state, the ids of what changed after *since*, and whether *since* is ours."""
+    ) -> tuple[_State, list[bytes], bool, float | None]:
+        """Read the state, the ids of what changed after *since*, and whether *since* is ours.
+
+        Also the moment in which the event after *since* was filed.
+        """
         async with self._redis.pipeline(transaction=True) as step:
             step.hmget(keys.state, _State._fields)
             step.zrangebyscore(keys.changed, f"({since.version}", "+inf", 0, limit + 1)
+            step.lindex(keys.ledger, since.version)
+            step.time()
             if since.version and since.chain12:
                 step.lindex(keys.ledger, since.version - 1)
-            state, ids, *record = await step.execute()
+            state, ids, following, time, *record = await step.execute()
         ours = not record or _has_chain(record[0], since.chain12)
-        return _State(*state), ids, ours
+        return _State(*state), ids, ours, _filed(following, time)
 
     async def _read_changes(
         self, keys: ArticleKeys, head: Head, state: _State, since: int, ids: list[bytes]
@@ -250,6 +258,15 @@ class Snapshots:
 
 def _has_chain(record: bytes | None, chain12: str) -> bool:
     return record is not None and short(link_of(record).chain) == chain12
+
+
+def _filed(record: bytes | None, time: tuple[int, int]) -> float | None:
+    """Return when *record* was filed, by our monotonic clock: the engine's says how long ago."""
+    recorded = recorded_at(record) if record else None
+    if recorded is None:
+        return None
+    seconds, micros = time
+    return monotonic() - (seconds + micros / 1e6 - recorded / 1e3)
 
 
 def _kind(update: Update, since: int) -> Literal["added", "changed", "retracted"]:

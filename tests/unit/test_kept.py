@@ -33,7 +33,7 @@ class Maker:
 
 
 async def test_an_answer_is_made_once_for_all_who_ask_at_the_same_time():
-    kept: Kept[Answer] = Kept(100)
+    kept: Kept[Answer] = Kept(100, "pages")
     make = Maker(Answer("a"))
     asking = [asyncio.create_task(kept.get("a", make)) for _ in range(10)]
     await asyncio.sleep(0)
@@ -46,7 +46,7 @@ async def test_an_answer_is_made_once_for_all_who_ask_at_the_same_time():
 
 
 async def test_one_who_goes_away_takes_no_answer_from_the_others():
-    kept: Kept[Answer] = Kept(100)
+    kept: Kept[Answer] = Kept(100, "pages")
     make = Maker(Answer("a"))
     first, second = (asyncio.create_task(kept.get("a", make)) for _ in range(2))
     await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_one_who_goes_away_takes_no_answer_from_the_others():
 
 
 async def test_an_error_reaches_all_who_wait_and_is_not_kept():
-    kept: Kept[Answer] = Kept(100)
+    kept: Kept[Answer] = Kept(100, "pages")
     fails = Maker(RuntimeError("no"))
     asking = [asyncio.create_task(kept.get("a", fails)) for _ in range(2)]
     fails.go.set()
@@ -74,7 +74,7 @@ async def test_an_error_reaches_all_who_wait_and_is_not_kept():
 
 
 async def test_what_was_used_longest_ago_goes_when_there_is_no_room():
-    kept: Kept[Answer] = Kept(25)
+    kept: Kept[Answer] = Kept(25, "pages")
     makers = {name: Maker(Answer(name)) for name in "abc"}
     for make in makers.values():
         make.go.set()
@@ -90,7 +90,7 @@ async def test_what_was_used_longest_ago_goes_when_there_is_no_room():
 
 
 async def test_what_is_bigger_than_all_room_is_given_and_not_kept():
-    kept: Kept[Answer] = Kept(25)
+    kept: Kept[Answer] = Kept(25, "pages")
     make = Maker(Answer("whole", size=26))
     make.go.set()
 

@@ -1,0 +1,68 @@
+"""What waits in the lanes: articles behind their ledger, and wake-ups whose work may be undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.runtime.keys import RENDER_GROUP
+from shared.runtime.lanes import Lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """One lane's articles that are behind: how *many*, and the *seconds* the oldest has waited."""
+
+    many: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wakeups:
+    """One lane's wake-ups: those that no renderer has read, and those read and not acknowledged.
+
+    *grouped*: the renderers' group is there.
+    """
+
+    unread: int
+    pending: int
+    grouped: bool
+
+
+async def read_behind(redis: Redis, lanes: Lanes) -> list[Behind]:
+    """Look at every lane's dirty articles, by the engine's clock."""
+    async with redis.pipeline(transaction=False) as asked:
+        asked.time()
+        for lane in lanes:
+            asked.zcard(lane.dirty)
+            asked.zrange(lane.dirty, 0, 0, withscores=True)
+        (seconds, micros), *answers = await asked.execute()
+    now = seconds + micros / 1e6
+    return [
+        Behind(many, max(0.0, *(now - since / 1e3 for _, since in oldest)))
+        for many, oldest in zip(answers[0::2], answers[1::2], strict=True)
+    ]
+
+
+async def read_wakeups(redis: Redis, lanes: Lanes) -> list[Wakeups]:
+    """Look at every lane's wake-ups."""
+    async with redis.pipeline(transaction=False) as asked:
+        for lane in lanes:
+            asked.xinfo_groups(lane.events)
+        answers = await asked.execute(raise_on_error=False)
+    return [_wakeups(answer) for answer in answers]
+
+
+def _wakeups(answer: Any) -> Wakeups:
+    if isinstance(answer, ResponseError) and "no such key" in str(answer):
+        answer = []
+    if isinstance(answer, Exception):
+        raise answer
+    for group in answer:
+        if group["name"] == RENDER_GROUP.encode():
+            # The engine does not know only where somebody has deleted entries by hand.
+            return Wakeups(int(group["lag"] or 0), group["pending"], grouped=True)
+    return Wakeups(0, 0, grouped=False)

@@ -1,0 +1,184 @@
+"""The internal port of a process, for those who run it: `/metrics`, `/healthz`, `/readyz`.
+
+It is open before the engine answers, and says so; nothing on it is for readers or publishers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from math import nan
+from typing import NamedTuple
+
+import structlog
+import uvicorn
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from shared.runtime.backlog import read_behind, read_wakeups
+from shared.runtime.health import PATIENCE_SECONDS, Check, report
+from shared.runtime.lanes import Lanes
+from shared.runtime.metrics import MEDIA_TYPE, METRICS, Service, exposition, show
+from shared.runtime.settings import Listen, SettingsError
+
+#: Where a process listens if no setting says so: the first free port of ten from here on.
+PORTS: Mapping[Service, int] = {"ingest": 9410, "deliver": 9420, "render": 9430}
+PORTS_TRIED = 10
+
+Checks = Callable[[], Awaitable[Mapping[str, Check]]]
+
+_UNKEPT = {"cache-control": "no-store"}
+_log = structlog.get_logger()
+
+
+class Internal:
+    """What one process, which is *service*, says of itself."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._engine: tuple[Redis, Lanes] | None = None
+        self._checks: Checks = _starting
+
+    def watch(self, redis: Redis, lanes: Lanes, checks: Checks) -> None:
+        """Look at the engine from now on; *checks* say whether the service is ready."""
+        self._engine = redis, lanes
+        self._checks = checks
+
+    def app(self) -> Starlette:
+        """Return it as an application."""
+        paths = {"/metrics": self._metrics, "/healthz": self._healthy, "/readyz": self._ready}
+        return Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
+
+    async def _metrics(self, _request: Request) -> Response:
+        _show_engine(await self._look())
+        return Response(exposition(self.service), 200, _UNKEPT, MEDIA_TYPE)
+
+    async def _healthy(self, _request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers=_UNKEPT)
+
+    async def _ready(self, _request: Request) -> Response:
+        status, body = report(await self._checks())
+        return Response(body, status, _UNKEPT, "application/json")
+
+    async def _look(self) -> _Engine:
+        """Look at the engine; if it does not answer, only that is known."""
+        if self._engine is None:
+            return _Engine()
+        redis, lanes = self._engine
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                behind = await read_behind(redis, lanes)
+                memory = await redis.info("memory")
+                waiting = await self._wakeups(redis, lanes)
+        except ResponseError:  # it answers, but does not let us look
+            return _Engine(up=1)
+        except (RedisError, OSError):  # a TimeoutError is among the latter
+            return _Engine()
+        return _Engine(
+            up=1,
+            lag=max(lane.seconds for lane in behind),
+            dirty=sum(lane.many for lane in behind),
+            waiting=waiting,
+            memory_used=memory["used_memory"],
+            memory_max=memory["maxmemory"],
+        )
+
+    async def _wakeups(self, redis: Redis, lanes: Lanes) -> float:
+        if self.service not in METRICS["writethru_waiting_wakeups"].services:
+            return nan
+        return sum(lane.unread + lane.pending for lane in await read_wakeups(redis, lanes))
+
+
+class _Engine(NamedTuple):
+    """The engine in figures."""
+
+    up: float = 0
+    lag: float = nan
+    dirty: float = nan
+    waiting: float = nan
+    memory_used: float = nan
+    memory_max: float = nan
+
+
+@contextmanager
+def bound(listen: Listen | None, service: Service) -> Iterator[socket.socket]:
+    """Take the internal port: the one that is set, else a free one for *service*.
+
+    Raises:
+        SettingsError: somebody else has the one that is set.
+    """
+    with _listener(listen) if listen else _free_listener(PORTS[service]) as listener:
+        yield listener
+
+
+@asynccontextmanager
+async def serving(internal: Internal, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer on *listener* while this lasts."""
+    config = uvicorn.Config(
+        internal.app(),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Beside(config)
+    task = asyncio.create_task(server.serve([listener]))
+    host, port, *_ = listener.getsockname()
+    _log.info("metrics.served", host=host, port=port)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task})
+
+
+class _Beside(uvicorn.Server):
+    """A server that leaves signals to the process that it serves in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _starting() -> Mapping[str, Check]:
+    return {"engine": Check(False, "is awaited; the service starts when it answers")}
+
+
+def _show_engine(engine: _Engine) -> None:
+    show("writethru_engine_up", engine.up)
+    show("writethru_lag_seconds", engine.lag)
+    show("writethru_dirty_articles", engine.dirty)
+    show("writethru_waiting_wakeups", engine.waiting)
+    show("writethru_engine_memory_used_bytes", engine.memory_used)
+    show("writethru_engine_memory_max_bytes", engine.memory_max)
+
+
+def _listener(listen: Listen) -> socket.socket:
+    try:
+        return _open(listen)
+    except OSError as error:
+        raise SettingsError(
+            f"WRITETHRU_METRICS_LISTEN: {listen.host}:{listen.port} can't be taken "
+            f"({error.strerror}); end what listens there, or set another"
+        ) from None
+
+
+def _free_listener(first: int) -> socket.socket:
+    for port in range(first, first + PORTS_TRIED):
+        with suppress(OSError):
+            return _open(Listen(host="127.0.0.1", port=port))
+    return _open(Listen(host="127.0.0.1", port=0))
+
+
+def _open(listen: Listen) -> socket.socket:
+    """Bind and listen in one: two processes can bind the same port before either listens."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    return socket.create_server((listen.host, listen.port), family=family)

@@ -1,0 +1,220 @@
+"""What is counted and measured, for Prometheus: one table, and three ways to say a figure.
+
+A process says figures as they come up; `exposition` is what its `/metrics` answers. Names and
+kinds are types, so that a name that is not in the table, or of another kind, is a type error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import Metric as Family
+
+Service = Literal["ingest", "render", "deliver"]
+CounterName = Literal[
+    "writethru_events_total",
+    "writethru_requests_refused_total",
+    "writethru_wakeups_total",
+    "writethru_commits_total",
+    "writethru_renders_failed_total",
+    "writethru_articles_swept_total",
+    "writethru_events_quarantined_total",
+    "writethru_entries_trimmed_total",
+    "writethru_frames_total",
+    "writethru_hub_restarts_total",
+    "writethru_answers_total",
+    "writethru_cache_lookups_total",
+]
+GaugeName = Literal[
+    "writethru_engine_up",
+    "writethru_lag_seconds",
+    "writethru_dirty_articles",
+    "writethru_waiting_wakeups",
+    "writethru_engine_memory_used_bytes",
+    "writethru_engine_memory_max_bytes",
+    "writethru_readers",
+]
+HistogramName = Literal["writethru_append_seconds", "writethru_delivery_seconds"]
+MetricName = CounterName | GaugeName | HistogramName
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+ALL: tuple[Service, ...] = ("ingest", "render", "deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table.
+
+    *labels* are names and the values that each may have; no values means that there are too many
+    to say, though never endless. *buckets* are a histogram's upper bounds.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    services: tuple[Service, ...]
+    help: str
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> Iterable[tuple[str, ...]]:
+        """The values of the labels, in every combination that is known beforehand."""
+        return product(*self.labels.values())
+
+
+def _counter(service: Service, said: str, **labels: tuple[str, ...]) -> Metric:
+    return Metric("counter", (service,), said, labels)
+
+
+def _engine(said: str) -> Metric:
+    return Metric("gauge", ALL, said)
+
+
+METRICS: Mapping[MetricName, Metric] = {
+    "writethru_engine_up": _engine("Whether the engine answers: 1 or 0."),
+    "writethru_lag_seconds": _engine(
+        "How long the article that has waited longest for its page has waited."
+    ),
+    "writethru_dirty_articles": _engine("Articles whose page is behind their ledger."),
+    "writethru_engine_memory_used_bytes": _engine("Memory that the engine uses."),
+    "writethru_engine_memory_max_bytes": _engine("Memory that the engine may use; 0: no limit."),
+    "writethru_events_total": _counter(
+        "ingest",
+        "Events, by act, what became of them, and the code of the problem if there was one.",
+        type=(),
+        status=(),
+        code=(),
+    ),
+    "writethru_requests_refused_total": _counter(
+        "ingest", "Requests that were refused as a whole, by the problem's code.", code=()
+    ),
+    "writethru_append_seconds": Metric(
+        "histogram",
+        ("ingest",),
+        "How long the engine took to store up to a hundred events.",
+        buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+    ),
+    "writethru_wakeups_total": _counter(
+        "render",
+        "Wake-ups, as they were read, or by the sweeper after somebody took and left them.",
+        taken=("read", "stranded"),
+    ),
+    "writethru_waiting_wakeups": Metric(
+        "gauge", ("render",), "Wake-ups that no renderer has read, or that none has acknowledged."
+    ),
+    "writethru_commits_total": _counter(
+        "render",
+        "Commits by their result; all but committed and acked wrote nothing.",
+        result=("committed", "acked", "stale", "fork", "missing", "newer"),
+    ),
+    "writethru_renders_failed_total": _counter(
+        "render", "Renders that failed; their articles stay dirty and are tried again."
+    ),
+    "writethru_articles_swept_total": _counter(
+        "render", "Articles that the sweeper rendered, because no wake-up brought it about."
+    ),
+    "writethru_events_quarantined_total": _counter(
+        "render", "Events that could not be folded, and have no effect."
+    ),
+    "writethru_entries_trimmed_total": _counter(
+        "render", "Old entries taken out of the lanes' streams.", stream=("events", "changes")
+    ),
+    "writethru_readers": Metric("gauge", ("deliver",), "Open streams and waiting long polls."),
+    "writethru_frames_total": _counter(
+        "deliver",
+        "Changes told to live readers, by what they follow: an article, or all of them.",
+        stream=("article", "all"),
+        event=("change", "reset", "killed"),
+    ),
+    "writethru_delivery_seconds": Metric(
+        "histogram",
+        ("deliver",),
+        "From an event's entry in the ledger until all live readers of its article were sent it.",
+        buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+    ),
+    "writethru_hub_restarts_total": _counter(
+        "deliver", "Times that the hub lost the engine or its place in an outbox, and started over."
+    ),
+    "writethru_answers_total": _counter(
+        "deliver",
+        "Pages and other answers but streams, by format and status.",
+        format=(),
+        status=(),
+    ),
+    "writethru_cache_lookups_total": _counter(
+        "deliver",
+        "Answers asked of a cache: there, being made for another reader, or made for this one.",
+        cache=("pages", "changes", "latest"),
+        result=("hit", "shared", "made"),
+    ),
+}
+
+
+def count(name: CounterName, by: float = 1, **labels: str) -> None:
+    """Add *by* to a counter."""
+    counter = _COUNTERS[name]
+    (counter.labels(**labels) if labels else counter).inc(by)
+
+
+def show(name: GaugeName, value: float) -> None:
+    """Set a gauge; NaN says that the figure is not known."""
+    _GAUGES[name].set(value)
+
+
+def move(name: GaugeName, by: float) -> None:
+    """Let a gauge rise, or fall."""
+    _GAUGES[name].inc(by)
+
+
+def observe(name: HistogramName, seconds: float) -> None:
+    """Add one measurement to a histogram."""
+    _HISTOGRAMS[name].observe(seconds)
+
+
+def exposition(service: Service) -> bytes:
+    """Return the figures of this process, which is *service*, in Prometheus' text format."""
+    return generate_latest(_Shown(service))
+
+
+class _Shown:
+    """What a service has to say, and nothing of what others would."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Family]:
+        for name, metric in METRICS.items():
+            if self._service in metric.services:
+                yield from _INSTRUMENTS[name].collect()
+        yield from _PROCESS.collect()
+
+
+def _made(name: MetricName, metric: Metric) -> Counter | Gauge | Histogram:
+    """Make one instrument; series that are known beforehand begin at 0 and are seen to rise."""
+    if metric.kind == "histogram":
+        return Histogram(name, metric.help, registry=None, buckets=metric.buckets)
+    kind = Counter if metric.kind == "counter" else Gauge
+    made = kind(name, metric.help, tuple(metric.labels), registry=None)
+    for values in metric.series if metric.labels else ():
+        made.labels(*values)
+    return made
+
+
+# They would be a second series for each that nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+_PROCESS = ProcessCollector(registry=None)
+_INSTRUMENTS = {name: _made(name, metric) for name, metric in METRICS.items()}
+_COUNTERS = {name: made for name, made in _INSTRUMENTS.items() if isinstance(made, Counter)}
+_GAUGES = {name: made for name, made in _INSTRUMENTS.items() if isinstance(made, Gauge)}
+_HISTOGRAMS = {name: made for name, made in _INSTRUMENTS.items() if isinstance(made, Histogram)}
