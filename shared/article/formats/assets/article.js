@@ -7,6 +7,7 @@ const closed = () => page.className === "closed";
 const address = (what) => `/articles/${page.dataset.article}/${what}?since=${page.dataset.cursor}`;
 const liveUrl = () => address("live");
 const askUrl = () => address("changes");
+const joined = () => {};
 
 const sign = (mark) => make("span", { "aria-hidden": "true" }, mark);
 const byline = (authors) => (authors ? `By ${authors.join(", ")}` : "");

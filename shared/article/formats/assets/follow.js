@@ -1,6 +1,7 @@
 // What pages that change by themselves have in common: building, keeping one's place, following.
 // They are complete without it. Each page gets this and one of `article.js` and `front.js`, as one
-// file; those say what is at `liveUrl` and `askUrl`, how to `take` it, and what to `look` after.
+// file; those say what is at `liveUrl` and `askUrl`, how to `take` it, what to do on having `joined` the
+// stream, and what to `look` after.
 const byId = (id) => document.getElementById(id);
 const set = (id, ...children) => byId(id)?.replaceChildren(...children);
 const topOf = (element) => element.getBoundingClientRect().top;
@@ -104,7 +105,7 @@ async function hear(answer, patience) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return heard;
-    if (!heard) connected((heard = true));
+    if (!heard) joined(connected((heard = true)));
     patience(40);
     const frames = (text + value).split("\n\n");
     text = frames.pop();

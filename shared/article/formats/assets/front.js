@@ -1,17 +1,21 @@
 // Latest News. What this builds is what the templates build.
 const list = byId("coverages");
 const first = byId("front").dataset.page === "1";
+const killed = new Set();
 let cursor = "";
 
 const closed = () => false;
 const liveUrl = () => `/live${cursor && `?since=${cursor}`}`;
 const askUrl = () => "/latest.json";
+const catchUp = () => fetch(askUrl()).then(judge).catch(() => {});
+// A stream that begins nowhere does not tell what came before it.
+const joined = () => cursor || catchUp();
 const timeOf = (element) => new Date(element.querySelector("time").dateTime);
 
 function item(head) {
   const word = head.status === "closed" ? "Ended" : "Live";
   return make(
-    "li", { id: `a-${head.article}`, class: head.status },
+    "li", { id: `a-${head.article}`, class: head.status, "data-version": head.version },
     make("a", { href: `/articles/${head.article}`, dir: "auto" }, head.headline),
     make(
       "p", { class: "meta", lang: "en" },
@@ -24,13 +28,22 @@ function item(head) {
 // The last updated stands first. Further pages only keep what they have as it is now.
 function show(head) {
   const old = byId(`a-${head.article}`);
-  if (head.status === "killed") return old?.remove();
+  if (head.status === "killed") return old?.remove(killed.add(head.article));
   const one = item(head);
   if (!first) return old?.replaceWith(one);
   old?.remove();
   list.insertBefore(one, [...list.children].find((other) => timeOf(other) <= timeOf(one)) || null);
   if (document.querySelector(".pages")) list.children[50]?.remove();
   if (!old) set("news", `New: ${head.headline}`);
+}
+
+// A list may have been made before what the stream has told since it was asked for.
+function showAll(heads) {
+  const newest = (head) => {
+    const old = byId(`a-${head.article}`);
+    return old?.dataset.version > head.version ? old : item(head);
+  };
+  list.replaceChildren(...heads.filter(({ article }) => !killed.has(article)).map(newest));
 }
 
 function look() {
@@ -43,14 +56,12 @@ function take(news, frame) {
   if (paused) return;
   keepPlace(() => {
     if (news.head) show(news.head);
-    else if (news.articles && first) list.replaceChildren(...news.articles.map(item));
+    else if (news.articles && first) showAll(news.articles);
   });
-  if (news.reset) fetch(askUrl()).then(judge);
+  if (news.reset) catchUp();
   tick();
   look();
 }
 
-// What changed between the making of this page and the beginning of its stream.
-fetch(askUrl()).then(judge);
 tick();
 follow();
