@@ -42,7 +42,7 @@ async def read_behind(redis: Redis, lanes: Lanes) -> list[Behind]:
         (seconds, micros), *answers = await asked.execute()
     now = seconds + micros / 1e6
     return [
-        Behind(many, max(0.0, *(now - since / 1e3 for _, since in oldest)))
+        Behind(many, max([0.0, *(now - since / 1e3 for _, since in oldest)]))
         for many, oldest in zip(answers[0::2], answers[1::2], strict=True)
     ]
 

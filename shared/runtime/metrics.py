@@ -107,7 +107,7 @@ METRICS: Mapping[MetricName, Metric] = {
     ),
     "writethru_wakeups_total": _counter(
         "render",
-        "Wake-ups, as they were read, or by the sweeper after somebody took and left them.",
+        "Wake-ups, by how they were taken: read, or stranded with a renderer that is gone.",
         taken=("read", "stranded"),
     ),
     "writethru_waiting_wakeups": Metric(

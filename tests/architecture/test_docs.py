@@ -11,6 +11,7 @@ import pytest
 from shared.contract.acts import ACTS
 from shared.runtime.problems import PROBLEMS
 from shared.runtime.settings import PREFIX, Settings
+from tests.architecture.metrics_table import in_page, table
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -33,6 +34,10 @@ def test_every_problem_is_documented_with_its_status(code: str) -> None:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_documented(name: str) -> None:
     assert f"| `{PREFIX}{name.upper()}` |" in _doc("settings.md")
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    assert in_page(_doc("metrics.md")) == table(), "python -m tests.architecture.metrics_table"
 
 
 def test_every_test_that_a_page_names_exists() -> None:
