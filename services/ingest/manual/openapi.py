@@ -91,7 +91,7 @@ def _filing() -> Json:
             },
         },
         "responses": {
-            "202": _answer("Every event is stored, or was already.", _ref("Receipts")),
+            "202": _answer("No event was rejected: each is stored, or unknown.", _ref("Receipts")),
             "207": _answer(
                 "Some were rejected, or are unknown: read the receipts.", _ref("Receipts")
             ),
