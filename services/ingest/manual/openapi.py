@@ -92,9 +92,7 @@ def _filing() -> Json:
         },
         "responses": {
             "202": _answer("No event was rejected: each is stored, or unknown.", _ref("Receipts")),
-            "207": _answer(
-                "Some were rejected, or are unknown: read the receipts.", _ref("Receipts")
-            ),
+            "207": _answer("Some were rejected: their receipts say why.", _ref("Receipts")),
             **_problems(CODES),
         },
     }
