@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import pytest
 from selenium.webdriver import Chrome
@@ -192,6 +193,34 @@ def test_a_page_that_is_told_to_start_over_again_and_again_does_not_reload_in_ci
         # Then it waits before it tries again
         until_sync(lambda: 30_000 in page.run("return window.waits"), LIMIT)
     assert line.asked[page.slug] == 2
+
+
+def test_the_headline_of_a_killed_article_leaves_the_foot_of_other_pages(
+    page: OpenPage, line: Line
+) -> None:
+    # Given a page with the headline of another article at its foot
+    other = OpenPage(page.stack, page.browser, headline="A name that must go")
+    page.stack.page(other.slug, other.version)
+    page.open(at=line.address)
+    assert "A name that must go" in page.text("footer")
+    until_sync(lambda: line.open == 1)
+
+    # When that is killed, and the page's stream begins anew
+    other.file(killed())
+    until_sync(lambda: page.stack.get(other.path).status_code == HTTPStatus.GONE)
+    line.cut()
+
+    # Then it is not at the foot any more
+    until_sync(lambda: "A name that must go" not in page.browser.page_source, LIMIT)
+
+
+def test_what_a_page_can_t_take_makes_it_load_itself_anew(page: OpenPage) -> None:
+    page.open()
+    page.run("Intl.DateTimeFormat = () => { throw new RangeError('no such zone'); }")
+    page.file(posted("u2"))
+    until_sync(lambda: page.cursor().startswith(f"{page.version}."), LIMIT)
+    assert page.updates() == ["u1", "u2"]
+    assert not page.run("return window.loadedOnce")
 
 
 def test_nothing_is_missed_when_deliver_dies_and_comes_back(page: OpenPage) -> None:

@@ -121,6 +121,15 @@ def test_a_paragraph_of_the_body_stays_where_it_is_while_the_copy_around_it_chan
     assert shifted(page) == 0
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_moves_while_a_page_is_loaded(stack: Stack, browser: Chrome, width: int) -> None:
+    page = story(stack, browser, "oldest-first")
+    screen(browser, width)
+    page.open()
+    page.run(WATCH_SHIFTS.replace('"layout-shift"', '"layout-shift", buffered: true'))
+    assert shifted(page) == 0
+
+
 def test_who_has_not_scrolled_and_sees_the_list_sees_what_is_new_at_its_top(
     stack: Stack, browser: Chrome
 ) -> None:

@@ -7,24 +7,23 @@ const closed = () => page.className === "closed";
 const address = (what) => `/articles/${page.dataset.article}/${what}?since=${page.dataset.cursor}`;
 const liveUrl = () => address("live");
 const askUrl = () => address("changes");
-const joined = () => {};
 
 const sign = (mark) => make("span", { "aria-hidden": "true" }, mark);
 const byline = (authors) => (authors ? `By ${authors.join(", ")}` : "");
 
 // Only for html that the server has sanitised.
-function sanitised(html, tag, facts) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return make(tag, facts, template.content);
+function sanitised(html, facts) {
+  const element = make("div", facts);
+  element.innerHTML = html;
+  return element;
 }
 
 function promise(cadence) {
   if (closed()) return [sign("🏁"), " Live updates have ended"];
   if (!cadence) return [];
   const [size, unit] = cadence % 60 ? [1, "second"] : cadence % 3600 ? [60, "minute"] : [3600, "hour"];
-  const often = `every ${plural(cadence / size, unit)}`.replace("every 1 ", "every ");
-  return [sign("📱"), ` This article updates automatically ${often} with breaking developments`];
+  const often = plural(cadence / size, unit).replace(/^1 /, "");
+  return [sign("📱"), ` This article updates automatically every ${often} with breaking developments`];
 }
 
 function noteLine({ time, note }, head, mark, label) {
@@ -38,7 +37,7 @@ function figure({ url, alt, credit }) {
 }
 
 function source({ n, url, title }) {
-  const link = make("a", { href: url, rel: "noopener nofollow", dir: "auto" }, title || url);
+  const link = make("a", { href: url, rel: "nofollow", dir: "auto" }, title || url);
   return make("li", { value: n }, link);
 }
 
@@ -56,7 +55,7 @@ function build(update, head) {
     ),
     update.headline && make("h4", { dir: "auto" }, update.headline),
     update.authors && make("p", { class: "byline", dir: "auto" }, byline(update.authors)),
-    !gone && sanitised(update.html, "div", { class: "copy", dir: "auto" }),
+    !gone && sanitised(update.html, { class: "copy", dir: "auto" }),
     (update.images || []).map(figure),
     update.notes.map((note) =>
       note.kind === "retracted"
@@ -70,7 +69,7 @@ function build(update, head) {
 
 function block({ kind, level, text, teaser, html }) {
   if (kind === "heading") return make(`h${Math.max(level, 2)}`, { dir: "auto" }, text);
-  const copy = sanitised(html, "div", { dir: "auto" });
+  const copy = sanitised(html, { dir: "auto" });
   return teaser ? make("details", { open: "" }, make("summary", { dir: "auto" }, teaser), copy) : copy;
 }
 
@@ -78,9 +77,8 @@ function block({ kind, level, text, teaser, html }) {
 function look() {
   const unseen = [...document.querySelectorAll("[data-new]")].filter((element) => {
     const { top, bottom } = element.getBoundingClientRect();
-    const seen = !document.hidden && top < innerHeight - 64 && bottom > 0;
-    if (seen) delete element.dataset.new;
-    return !seen;
+    if (document.hidden || top > innerHeight - 64 || bottom < 0) return true;
+    delete element.dataset.new;
   });
   const [first] = unseen;
   const toast = byId("toast");
@@ -170,15 +168,30 @@ function startOver() {
   history.replaceState(cursor, "");
 }
 
+// Whoever has been away may look at headlines of articles that have been killed meanwhile.
+let joins = 0;
+async function joined() {
+  const answer = joins++ && (await fetch("/latest.json").catch(() => {}));
+  const list = answer?.ok && (await answer.text());
+  for (const item of document.querySelectorAll("footer li")) {
+    if (list && !list.includes(`"${item.id.slice(2)}"`)) item.remove();
+  }
+}
+
 function take(news) {
   const version = parseInt(page.dataset.cursor);
   if (news.status) withdraw(news);
   else if (paused) return;
   else if (!news.changes) startOver();
-  else if (news.from > version) again();
-  else if (news.to > version) apply(news);
+  else if (news.to > version) {
+    try {
+      apply(news);
+    } catch {
+      startOver();
+    }
+  }
 }
 
-addEventListener("scroll", look);
+window.onscroll = look;
 tick();
 follow();

@@ -1,7 +1,7 @@
 // What pages that change by themselves have in common: building, keeping one's place, following.
 // They are complete without it. Each page gets this and one of `article.js` and `front.js`, as one
-// file; those say what is at `liveUrl` and `askUrl`, how to `take` it, what to do on having `joined` the
-// stream, and what to `look` after.
+// file; those say what is at `liveUrl` and `askUrl`, how to `take` it, what to do on having `joined`
+// the stream, and what to `look` after.
 const byId = (id) => document.getElementById(id);
 const set = (id, ...children) => byId(id)?.replaceChildren(...children);
 const topOf = (element) => element.getBoundingClientRect().top;
@@ -53,7 +53,7 @@ function keepPlace(change) {
   if (!focus.isConnected) byId(home?.id)?.querySelector("a")?.focus({ preventScroll: true });
 }
 
-let over, paused, line, nap, hurry;
+let over, paused, line, nap, hurry, heard;
 let failures = 0;
 let wake = () => {};
 
@@ -101,7 +101,6 @@ async function hear(answer, patience) {
   if (!answer.ok) return judge(answer);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  let heard = false;
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return heard;
@@ -128,15 +127,16 @@ function showState() {
   set("state", word);
 }
 
-// Stream; where that comes to nothing, ask. A hidden tab, and a coverage that has ended and whose
-// stream has, only ask now and then.
+// Stream; where that comes to nothing or breaks off, ask. A hidden tab, and a coverage that has ended
+// and whose stream has, only ask now and then.
 async function follow() {
   for (let first = true; !over; first = false) {
     const resting = document.hidden || (!first && closed());
-    const heard = !resting && (await call(liveUrl(), hear));
-    const answered = heard || over || (await call(askUrl(), judge));
+    heard = false;
+    const ended = !resting && (await call(liveUrl(), hear));
+    const answered = ended || over || (await call(askUrl(), judge));
     connected(answered);
-    await pause(heard ? 2 : !answered ? Math.min(2 ** failures, 20) : resting ? 300 : 15);
+    await pause(!answered ? Math.min(2 ** failures, 20) : resting ? 300 : heard ? 2 : 15);
   }
 }
 
@@ -148,13 +148,13 @@ function back() {
   look();
 }
 
-document.addEventListener("visibilitychange", () => {
+document.onvisibilitychange = () => {
   clearTimeout(nap);
   document.hidden ? (nap = setTimeout(again, 60000)) : back();
-});
-addEventListener("online", back);
-addEventListener("pageshow", ({ persisted }) => persisted && back());
-for (const event of ["offline", "pagehide"]) addEventListener(event, () => line.abort());
+};
+window.ononline = back;
+window.onpageshow = ({ persisted }) => persisted && back();
+window.onoffline = window.onpagehide = () => line.abort();
 byId("pause").onclick = () => {
   paused = !paused;
   set("pause", paused ? "Resume" : "Pause");
