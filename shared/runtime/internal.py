@@ -42,6 +42,8 @@ class Internal:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.place: tuple[str, int] | None = None
+        """Host and port, while it is served."""
         self._engine: tuple[Redis, Lanes] | None = None
         self._checks: Checks = _starting
 
@@ -49,6 +51,9 @@ class Internal:
         """Look at the engine from now on; *checks* say whether the service is ready."""
         self._engine = redis, lanes
         self._checks = checks
+        # Not before: of a start that fails there is one line, which says why.
+        host, port = self.place or (None, None)
+        _log.info("metrics.served", host=host, port=port)
 
     def app(self) -> Starlette:
         """Return it as an application."""
@@ -131,8 +136,7 @@ async def serving(internal: Internal, listener: socket.socket) -> AsyncIterator[
     )
     server = _Beside(config)
     task = asyncio.create_task(server.serve([listener]))
-    host, port, *_ = listener.getsockname()
-    _log.info("metrics.served", host=host, port=port)
+    internal.place = listener.getsockname()[:2]
     try:
         yield
     finally:

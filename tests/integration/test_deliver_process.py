@@ -97,8 +97,8 @@ async def test_told_to_stop_it_ends_its_streams_cleanly_and_at_once(
         for stream in streams:
             stream.close()
     events = [orjson.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
-    running = ["service.started", "hub.following", "service.stopped"]
-    assert events == ["metrics.served", *running]
+    started = ["metrics.served", "service.started", "hub.following"]
+    assert events == [*started, "service.stopped"]
 
 
 async def test_a_reader_that_takes_nothing_does_not_keep_it_from_ending(redis, engine, tmp_path):
