@@ -21,9 +21,9 @@ from services.cli.failure import Failure
 
 #: Every subcommand, by the heading it stands under in the help.
 COMMANDS = {
-    "Run the stack": ("demo", "up", "ingest", "render", "deliver"),
+    "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
     "File and read": ("publish", "page", "watch", "fold"),
-    "Say who may publish": ("keys", "acl"),
+    "Say who may publish": ("keys",),
     "Check what is stored": ("verify", "rebuild"),
 }
 INTERRUPTED = 130

@@ -25,6 +25,7 @@ class Guarded:
 
     folder: Path
     port: int
+    server: subprocess.Popen[bytes]
 
     def url_file(self, user: str) -> Path:
         return self.folder / user / URL_FILE
@@ -65,20 +66,20 @@ def guarded_engine(folder: Path) -> Iterator[Guarded]:
 
 
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[Guarded]:
+def serving(folder: Path, port: int, binary: str = "") -> Iterator[Guarded]:
     """Run an engine on the ACL file in *folder*."""
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     settings = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
     server = subprocess.Popen(
         [
-            *(find_binary(None), "--port", str(port), "--bind", "127.0.0.1"),
+            *(binary or find_binary(None), "--port", str(port), "--bind", "127.0.0.1"),
             *("--aclfile", str((folder / ACL_FILE).absolute()), *settings),
         ],
         cwd=data,
         stdout=subprocess.DEVNULL,
     )
-    engine = Guarded(folder, port)
+    engine = Guarded(folder, port, server)
     try:
         until_sync(lambda: server.poll() is not None or _answers(engine))
         assert server.poll() is None, "the engine does not take the ACL file"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,13 +23,14 @@ from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
 from services.render.verify import verify
 from shared.runtime.engine_acl import HEALTH, USERS
+from shared.runtime.engine_binary import find_binary
 from shared.runtime.installation import open_installation
 from shared.runtime.keys import API_KEYS, INBOX, LANES, META, REFUSED, RENDER_GROUP, Lane
 from shared.runtime.redis import connect
 from shared.runtime.scripts import Script
 from tests.builders import SLUG, corrected, killed, posted, published, retracted
 from tests.integration.guarded import Guarded, guarded_engine, serving, write_users
-from tests.integration.newsroom import Newsroom
+from tests.integration.newsroom import Newsroom, dump
 from tests.stack import Command, free_ports
 from tests.waiting import until_sync
 
@@ -304,6 +307,48 @@ async def test_an_installation_is_made_by_those_who_may_and_read_by_all(guarded:
         made = await open_installation(render, 12)
 
         assert await open_installation(deliver, 12) == made
+
+
+BINARIES = {str(find_binary(None)), *filter(None, map(shutil.which, ("redis-server",)))}
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+async def test_an_engine_on_these_users_has_everything_after_a_crash(
+    tmp_path: Path, binary: str
+) -> None:
+    # Given events that were filed, each by a script and so as one transaction of the engine's file
+    [port] = free_ports(1)
+    await asyncio.to_thread(write_users, tmp_path, port)
+    with serving(tmp_path, port, binary) as engine:
+        async with connect(engine.url("ingest")) as redis:
+            installation = await open_installation(redis, 2)
+            newsroom = Newsroom(redis, installation.lanes, installation.key)
+            await newsroom.file(published(), posted("u1"), posted("u2"))
+        before = await dump_of(engine)
+
+        # When the engine is killed
+        engine.server.kill()
+        engine.server.wait()
+
+    # Then it has them when it is started again
+    with serving(tmp_path, port, binary) as engine:
+        assert await dump_of(engine) == before
+    assert any("ledger" in key for key in before)
+
+
+def test_who_replays_the_engines_file_may_do_everything_and_can_not_log_in(
+    guarded: Guarded,
+) -> None:
+    # Redis replays it as `default`, and leaves out what that one may not do.
+    default: Any = guarded.root.acl_getuser("default")
+
+    assert "off" in default["flags"]
+    assert (default["categories"], default["keys"], default["passwords"]) == (["+@all"], ["~*"], [])
+
+
+async def dump_of(engine: Guarded) -> dict[str, Any]:
+    async with connect(f"redis://root:any@127.0.0.1:{engine.port}") as redis:
+        return await dump(redis)
 
 
 def test_passwords_are_kept_where_only_one_looks_and_nowhere_else(guarded: Guarded) -> None:
