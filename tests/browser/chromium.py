@@ -45,12 +45,16 @@ def media(browser: Chrome, kind: str = "", **features: str) -> None:
 
 
 @contextmanager
-def hurried(browser: Chrome, times: int) -> Iterator[None]:
-    """Let the clock of pages that are loaded meanwhile run *times* as fast."""
+def hurried(browser: Chrome, times: float, *, least: int = 0) -> Iterator[None]:
+    """Let the clock of pages that are loaded meanwhile run *times* as fast.
+
+    Waits of fewer than *least* milliseconds last as long as they do.
+    """
     script = f"""
       const [later, often, now, start] = [setTimeout, setInterval, Date.now, Date.now()];
-      window.setTimeout = (act, wait, ...rest) => later(act, wait / {times}, ...rest);
-      window.setInterval = (act, wait, ...rest) => often(act, wait / {times}, ...rest);
+      const short = (wait) => wait / (wait < {least} ? 1 : {times});
+      window.setTimeout = (act, wait, ...rest) => later(act, short(wait), ...rest);
+      window.setInterval = (act, wait, ...rest) => often(act, short(wait), ...rest);
       Date.now = () => start + (now() - start) * {times};
     """
     with _first_running(browser, script):

@@ -22,6 +22,9 @@ from tests.waiting import until_sync
 
 pytestmark = pytest.mark.browser
 
+#: Longer than the longest silence on a line that works, in milliseconds.
+LONG = 50_000
+
 
 @pytest.fixture
 def page(stack: Stack, browser: Chrome) -> Iterator[OpenPage]:
@@ -89,6 +92,16 @@ def test_a_page_that_was_offline_says_so_and_misses_nothing(page: OpenPage) -> N
     assert "Retracted" in page.text("#u-u1")
 
 
+def test_a_page_is_back_at_once_when_its_network_is(page: OpenPage) -> None:
+    # Given a page that would wait for minutes before it tried again
+    with hurried(page.browser, 0.01):
+        page.open()
+    with offline(page.browser):
+        page.file(posted("u2"))
+        until_sync(lambda: page.browser.get_log("browser"), LIMIT)  # it has tried
+    page.caught_up()
+
+
 def test_a_page_that_slept_catches_up_when_it_wakes(page: OpenPage) -> None:
     page.open()
     with hidden(page.browser):
@@ -119,7 +132,7 @@ def test_a_hidden_tab_lets_go_of_its_stream_and_asks_now_and_then(
     page: OpenPage, line: Line
 ) -> None:
     # Given a page that has its stream
-    with hurried(page.browser, 100):
+    with hurried(page.browser, 100, least=LONG):
         page.open(at=line.address)
     until_sync(lambda: line.open == 1)
 
@@ -143,7 +156,7 @@ def test_after_the_end_of_a_coverage_its_stream_is_not_renewed_but_news_still_ar
     page: OpenPage, line: Line
 ) -> None:
     # Given a page whose coverage ends while it streams
-    with hurried(page.browser, 100):
+    with hurried(page.browser, 100, least=LONG):
         page.open(at=line.address)
     until_sync(lambda: line.open == 1)
     page.take(closed())
@@ -164,7 +177,7 @@ def test_after_the_end_of_a_coverage_its_stream_is_not_renewed_but_news_still_ar
 
 
 def test_a_kill_after_the_end_reaches_a_page_without_a_stream(page: OpenPage, line: Line) -> None:
-    with hurried(page.browser, 100):
+    with hurried(page.browser, 100, least=LONG):
         page.open(at=line.address)
     page.take(closed())
     line.cut()
