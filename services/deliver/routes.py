@@ -31,6 +31,7 @@ from services.deliver.core.negotiation import (
     by_ending,
     for_errors,
     split_ending,
+    takes_gzip,
 )
 from services.deliver.firehose import Firehose
 from services.deliver.hub import Hub
@@ -148,8 +149,11 @@ class Routes:
         asset = ASSETS.get(request.path_params["name"])
         if asset is None:
             raise HTTPException(404, "There is no such file; load the page anew.")
-        kept = {"cache-control": FOR_EVER}
-        return respond(request, Answer(asset.data, asset.media_type, "static", headers=kept))
+        headers = {"cache-control": FOR_EVER, "vary": "Accept-Encoding"}
+        data = asset.data
+        if takes_gzip(request.headers.get("accept-encoding")):
+            headers["content-encoding"], data = "gzip", asset.gzipped
+        return respond(request, Answer(data, asset.media_type, "static", headers=headers))
 
     async def robots(self, _request: Request) -> Response:
         """Keep robots off the streams, where they would wait for ever."""

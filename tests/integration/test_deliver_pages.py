@@ -421,7 +421,11 @@ async def test_files_of_the_pages_are_kept_for_ever_under_names_of_their_content
         answer = await stand.get(f"/static/{name}")
 
         assert f"/static/{name}" in "".join(pages)
-        assert answer.content == asset.data
+        plain = await stand.http.get(f"/static/{name}", headers={"accept-encoding": "identity"})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+        assert answer.content == plain.content == asset.data
         assert answer.headers["content-type"] == asset.media_type
         assert "immutable" in answer.headers["cache-control"]
 

@@ -28,6 +28,7 @@ TEXT = Format("txt", "text/plain")
 FORMATS = (HTML, JSON, TEXT)
 
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+_NEVER = re.compile(r"q=0(\.0{0,3})?")
 _TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
@@ -66,6 +67,15 @@ def for_errors(path: str, accept: str | None) -> Format:
         return JSON
     ending = split_ending(last)[1]
     return (ending and by_ending(ending)) or by_accept(accept) or HTML
+
+
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Whether a reader says that it takes gzip (RFC 9110, 12.5.3)."""
+    for item in (accept_encoding or "").lower().split(","):
+        coding, _, weight = item.partition(";")
+        if coding.strip() == "gzip":
+            return not _NEVER.fullmatch(weight.strip())
+    return False
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
