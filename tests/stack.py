@@ -9,7 +9,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def free_range(many: int) -> int:
+    """Return the first of *many* ports in a row that nobody has."""
+    for first in count(20_000, 100):
+        with ExitStack() as taken:
+            try:
+                for port in range(first, first + many):
+                    taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("ports end")
 
 
 @contextmanager

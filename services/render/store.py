@@ -17,6 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from services.render import quarantine
 from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
 from services.render.core.wakeups import Wakeup
 from services.render.core.writes import (
@@ -31,7 +32,6 @@ from services.render.core.writes import (
     replacing,
     touched_pages,
 )
-from services.render.quarantine import report_quarantined
 from shared.article.article import Article, Body, Head, Update
 from shared.article.fold import FOLD_REVISION, continued, fold, named
 from shared.article.stored import load_entry, load_head, load_update
@@ -119,6 +119,7 @@ class Store:
             return await self._replay(keys, wakeups)
         if await self._make_current(keys, filed, writes, wakeups) != "committed":
             return "again"
+        quarantine.report(writes.head, before.head.quarantined)
         self._keep_warm(keys.slug, remember(before, writes, WARM_PAGES))
         return "more" if len(records) == ENTRIES_A_ROUND else "done"
 
@@ -139,8 +140,10 @@ class Store:
             raise LedgerError(f"{keys.slug}: {filed.seq} events were accepted, {found} are there")
         fields: Any = await self._redis.hkeys(keys.updates)
         writes = replacing(article, [name.decode() for name in fields], new)
+        told = await quarantine.told_of(self._redis, keys)
         result = await self._make_current(keys, filed, writes, wakeups)
         if result == "committed":
+            quarantine.report(writes.head, told)
             log.info("article.rebuilt", article=keys.slug, version=article.head.version)
         return "done" if result == "committed" else "again"
 
@@ -252,7 +255,6 @@ class Store:
             raise
         if result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
-            report_quarantined(head, filed.version)
         elif result != "missing":
             await self._take_back(keys, writes)
         return result

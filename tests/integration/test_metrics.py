@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
 
 import httpx2
 import pytest
@@ -18,23 +17,10 @@ from shared.runtime.internal import PORTS, PORTS_TRIED, bound
 from shared.runtime.settings import Listen, SettingsError
 from tests.builders import posted, published
 from tests.figures import Figures, figures_at
-from tests.stack import ENGINE, Stack, running
+from tests.stack import ENGINE, Stack, free_range, running
 from tests.waiting import until_sync
 
 WORKERS = 2
-
-
-def free_range(many: int) -> int:
-    """Return the first of *many* ports in a row that nobody has."""
-    for first in count(20_000, 100):
-        with ExitStack() as taken:
-            try:
-                for port in range(first, first + many):
-                    taken.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("ports end")
 
 
 @dataclass

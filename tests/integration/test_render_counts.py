@@ -116,3 +116,17 @@ async def test_an_event_that_can_not_be_folded_is_counted_and_named_once(newsroo
     assert grown(before, "writethru_events_quarantined_total") == 1
     [named] = [line for line in lines if line["event"] == "event.quarantined"]
     assert (named["article"], named["seq"], named["log_level"]) == (SLUG, 2, "error")
+
+
+async def test_an_event_that_can_be_folded_no_more_is_told_of_when_that_comes_out(newsroom, before):
+    # given an article whose ledger was damaged behind its version
+    await newsroom.file(published(), posted("a"))
+    store = Store(newsroom.redis, newsroom.lanes)
+    await store.render(SLUG)
+    keys = newsroom.keys()
+    record: Any = await newsroom.redis.lindex(keys.ledger, 1)
+    await newsroom.redis.lset(keys.ledger, 1, record.replace(b"update.posted", b"update.sung"))
+    # when it is folded anew
+    await store.rebuild(SLUG)
+    # then operators hear of it
+    assert grown(before, "writethru_events_quarantined_total") == 1
