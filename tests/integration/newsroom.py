@@ -78,8 +78,8 @@ class Newsroom:
             keys.posted, items=[part for name in posted for part in (name, "live")]
         )
         last = link_of(ledger[-1])
-        facts = ["seq", last.seq, "chain", last.chain, "status", "live"]
-        await self.redis.hset(keys.article, items=facts)
+        facts: Any = {"seq": last.seq, "chain": last.chain, "status": "live"}
+        await self.redis.hset(keys.article, mapping=facts)
 
     async def replayed(self, slug: str = SLUG) -> Article:
         """Return what the ledger gives."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from redis.asyncio import Redis
@@ -35,12 +35,14 @@ class Listening(Rendering):
         self.batches: list[list[Entry]] = []
         self._instead = instead
 
-    async def take(self, lane: Lane, entries: Iterable[Entry]) -> None:
+    async def take(
+        self, lane: Lane, entries: Sequence[Entry], taken: Literal["read", "stranded"] = "read"
+    ) -> None:
         self.batches.append(list(entries))
         if self._instead:
             self._instead()
         else:
-            await super().take(lane, self.batches[-1])
+            await super().take(lane, self.batches[-1], taken)
 
     @property
     def seqs(self) -> list[int]:
