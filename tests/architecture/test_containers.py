@@ -1,4 +1,4 @@
-"""The image and the compose file: well formed, and no more allowed than a service needs."""
+"""The image, the compose file and its settings: well formed, documented, and tight."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from shared.runtime.durability import NEEDED
+from shared.runtime.engine_acl import USERS
+from shared.runtime.settings import PREFIX, Settings
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
 STACK: Mapping[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: Mapping[str, Mapping[str, Any]] = STACK["services"]
+
+EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+DOCUMENTED = dict(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
+#: What goes on until somebody stops it.
+LASTING = ("redis", "ingest", "render", "deliver")
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -74,6 +83,84 @@ def test_only_those_with_doors_have_a_way_out() -> None:
     out = {name for name, service in SERVICES.items() if outside & set(service["networks"])}
 
     assert out == {"ingest", "deliver"}
+
+
+def test_what_should_run_is_started_again_and_asked_whether_it_is_well() -> None:
+    for name, service in SERVICES.items():
+        lasting = name in LASTING
+        assert service["restart"] == ("always" if lasting else "no")
+        assert ("healthcheck" in service) == lasting
+        assert lasting or name == "setup" or service["profiles"] == ["tools"]
+
+
+def test_what_needs_the_engine_waits_until_its_users_are_made_and_it_is_well() -> None:
+    waiting = {
+        "setup": {"condition": "service_completed_successfully"},
+        "redis": {"condition": "service_healthy"},
+    }
+    for name in ("ingest", "render", "deliver", "writethru"):
+        assert SERVICES[name]["depends_on"].items() >= waiting.items()
+    # Compose makes anew whatever depends on what it makes anew; the engine is to go on.
+    assert "depends_on" not in SERVICES["redis"]
+
+
+def test_the_engine_keeps_what_fsync_promises_and_knows_only_its_users() -> None:
+    words = SERVICES["redis"]["command"]
+    settings = dict(zip(words[0::2], words[1::2], strict=True))
+
+    assert {name: settings[f"--{name}"] for name in NEEDED} == NEEDED
+    assert settings["--aclfile"] == "/secrets/engine/users.acl"
+
+
+def test_everybody_gets_the_one_secret_that_is_for_them() -> None:
+    secrets = {
+        name: [volume for volume in service.get("volumes", ()) if "/secrets/" in volume]
+        for name, service in SERVICES.items()
+    }
+    made = secrets.pop("setup")
+
+    assert {volume.split("/secrets/")[1] for volume in made} == {"engine", *USERS}
+    assert secrets.pop("redis") == ["users:/secrets/engine:ro"]
+    for name, found in secrets.items():
+        user = "operator" if name == "writethru" else name
+        assert found == [f"{user}-secret:/secrets/{user}:ro"]
+        url = SERVICES[name]["environment"]["WRITETHRU_REDIS_URL_FILE"]
+        assert url == f"/secrets/{user}/redis-url"
+
+
+def test_the_image_has_a_folder_for_each_secret() -> None:
+    (made,) = re.findall(r"install -d .*?(?=\nCOPY)", DOCKERFILE.read_text("utf-8"), re.DOTALL)
+
+    assert set(re.findall(r"/secrets/(\w+)", made)) == {"engine", *USERS}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_example_has_every_setting_with_its_default(name: str) -> None:
+    variable = PREFIX + name.upper()
+    said = DOCUMENTED[variable]
+
+    default = Settings.model_fields[name].default
+    if said:
+        assert getattr(Settings.from_env({variable: said}), name) == default
+    else:
+        assert default is None
+
+
+def test_the_example_has_everything_that_the_compose_file_asks_for_with_its_default() -> None:
+    asked = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", COMPOSE.read_text("utf-8")))
+
+    assert asked == {name: DOCUMENTED[name] for name in asked}
+    known = {*asked, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    assert DOCUMENTED.keys() == known
+
+
+def test_the_example_sets_nothing_and_says_what_is_set_elsewhere() -> None:
+    assert all(line.startswith("#") for line in EXAMPLE.splitlines() if line)
+
+    _, elsewhere = EXAMPLE.split("docker-compose.yml sets these")
+    for name in ("ingest", "render", "deliver"):
+        for variable in SERVICES[name]["environment"]:
+            assert f"#{variable.removesuffix('_FILE')}=" in elsewhere
 
 
 def test_the_dockerfile_makes_an_image_for_a_numbered_user_who_is_not_root() -> None:

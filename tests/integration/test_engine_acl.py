@@ -59,6 +59,7 @@ class Services:
     commands: list[Command]
     ingest: str
     deliver: str
+    internal: list[str]
 
     def post(self, token: str, *events: dict[str, Any]) -> httpx2.Response:
         headers = {"content-type": "application/x-ndjson", "authorization": f"Bearer {token}"}
@@ -80,14 +81,16 @@ class Services:
 
 @pytest.fixture
 def services(guarded: Guarded, tmp_path: Path) -> Iterator[Services]:
-    ports = free_ports(2)
-    listen = dict(zip(("ingest", "deliver"), (f"127.0.0.1:{port}" for port in ports), strict=True))
-    environ = {f"WRITETHRU_{name.upper()}_LISTEN": at for name, at in listen.items()}
-    started = Services([], *(f"http://{at}" for at in listen.values()))
+    ingest, deliver, *internal = (f"127.0.0.1:{port}" for port in free_ports(5))
+    environ = {"WRITETHRU_INGEST_LISTEN": ingest, "WRITETHRU_DELIVER_LISTEN": deliver}
+    started = Services(
+        [], f"http://{ingest}", f"http://{deliver}", [f"http://{at}" for at in internal]
+    )
     try:
         # Deliver can't make an installation, so those who can come first.
-        for name in ("ingest", "render", "deliver"):
+        for name, at in zip(("ingest", "render", "deliver"), internal, strict=True):
             own = environ | {"WRITETHRU_REDIS_URL_FILE": str(guarded.url_file(name))}
+            own["WRITETHRU_METRICS_LISTEN"] = at
             started.commands.append(Command(tmp_path, name, **own))
             if name == "ingest":
                 until_sync(lambda: guarded.root.exists(META, LANES) == 2, 30)
@@ -145,6 +148,11 @@ def test_the_stack_does_all_its_work_on_the_rights_of_its_users(
     assert len(services.get(ledger, authorization=f"Bearer {token}").text.splitlines()) == 7
     with httpx2.stream("GET", f"{page}/live?since=1", trust_env=False) as stream:
         assert "event: change" in next(chunk for chunk in stream.iter_text() if "event:" in chunk)
+    for at in services.internal:
+        assert services.get(f"{at}/readyz").is_success
+        metrics = services.get(f"{at}/metrics").text
+        assert "\nwritethru_engine_up 1.0\n" in metrics
+        assert " NaN" not in metrics
     assert "all as the ledgers give them" in operate(guarded, "verify")
     assert operate(guarded, "rebuild").endswith("2 articles rebuilt")
 

@@ -1,0 +1,34 @@
+"""`tests/compose/run`: the compose file on a real Docker, from the first build to a restore."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.compose.docker import CantRun, Docker, StepFailed, a_docker, a_project
+from tests.compose.story import tell
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    try:
+        with ExitStack() as stack:
+            environ = stack.enter_context(a_docker())
+            folder = stack.enter_context(a_project(ROOT))
+            docker = stack.enter_context(Docker.of(folder, environ))
+            tell(docker)
+    except CantRun as error:
+        print(f"tests/compose/run: {error}", file=sys.stderr)
+        return 1
+    except (StepFailed, AssertionError) as error:
+        print(f"tests/compose/run: FAILED: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""What happens to an installation in containers, in the order in which it may happen to one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+import orjson
+
+from services.cli import coverage
+from tests.compose.docker import SETTINGS, Docker, StepFailed
+from tests.compose.newsroom import Newsroom, Reader
+from tests.waiting import until_sync
+
+#: The commands of README.md and docs/operations.md, as they stand there.
+CONFIGURE = "cp .env.example .env"
+UP = "docker compose up --build --detach --wait"
+KEY = "docker compose run --rm writethru keys create cms --scope publish --scope correct"
+KEYS = "docker compose run --rm writethru keys list"
+PS = "docker compose ps"
+LOGS = "docker compose logs --tail 100 render"
+WHY = "docker inspect --format '{{json .State.Health}}' $(docker compose ps --quiet render)"
+VERIFY = "docker compose run --rm writethru verify"
+SCALE = "docker compose up --detach --wait --scale render=4"
+UPGRADE = (
+    "docker compose build",
+    "docker compose up --detach --wait render",
+    "docker compose up --detach --wait ingest",
+    "docker compose up --detach --wait deliver",
+)
+STOP_ENGINE = "docker compose stop redis"
+BACK_UP = (
+    "docker compose run --rm -T --no-deps --entrypoint tar redis -C /data -cf - . > ledger.tar"
+)
+START_ENGINE = "docker compose start redis"
+RESTORE = "docker compose run --rm -T --no-deps --entrypoint tar redis -C /data -xf - < ledger.tar"
+DOWN = "docker compose down"
+UP_AGAIN = "docker compose up --detach --wait"
+REMOVE = "docker compose --profile tools down --volumes"
+DOCUMENTED = (
+    *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, SCALE, *UPGRADE),
+    *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
+)
+
+SERVICES = ("redis", "ingest", "render", "deliver")
+#: A container that was killed is started, loads, and is asked whether it is well.
+RECOVERY_SECONDS = 90.0
+EVENTS_BETWEEN = 40
+#: Where the build has its packages from, so it can be reached from here.
+OUTSIDE = "pypi.org"
+
+
+def tell(docker: Docker) -> None:
+    """Tell the story.
+
+    Raises:
+        StepFailed, AssertionError: something didn't happen as it should.
+    """
+    begun = time.monotonic()
+    with _step("install"):
+        _install(docker)
+    with _step("who may do what"):
+        _look_at_rights(docker)
+    with _step("the sample coverage, through the published port"):
+        token = docker.run(KEY).splitlines()[-1]
+        reading = docker.run(KEY.replace("publish --scope correct", "read")).splitlines()[-1]
+        _publish_the_sample(docker, token)
+    reader = Reader(_deliver(docker))
+    until_sync(reader.listening, RECOVERY_SECONDS)
+    newsroom = Newsroom(_ingest(docker), token)
+    for service in ("render", "ingest", "redis", "deliver"):
+        with _step(f"kill -9 {service} while events are filed"):
+            _go_on(newsroom)
+            _kill(docker, docker.containers(service)[0])
+            _go_on(newsroom)
+    with _step("four renderers, one of them killed"):
+        docker.run(SCALE)
+        renderers = docker.containers("render")
+        assert len(renderers) == 4, renderers
+        _kill(docker, renderers[0])
+        _go_on(newsroom)
+    with _step("an upgrade, one service after another, while events are filed"):
+        _upgrade(docker)
+        _go_on(newsroom)
+    with _step("nothing is missing"):
+        newsroom.stop()
+        print(f"    the longest wait for a receipt was {newsroom.longest:.1f} s")
+        _check(docker, newsroom, reading)
+        _check_reader(newsroom, reader)
+    with _step("down, and up again"):
+        docker.run(DOWN)
+        docker.run(UP_AGAIN)
+        _check(docker, newsroom, reading)
+    with _step("a backup, the loss of all volumes, and a restore"):
+        for command in (STOP_ENGINE, BACK_UP, START_ENGINE, REMOVE, RESTORE, UP_AGAIN):
+            docker.run(command)
+        _check(docker, newsroom, reading)
+    untold = set(DOCUMENTED) - docker.said
+    assert not untold, f"documented and not run: {untold}"
+    print(f"ok: {newsroom.filed()} events, none missing, in {time.monotonic() - begun:.0f} s")
+
+
+def _install(docker: Docker) -> None:
+    docker.run(CONFIGURE)
+    docker.set(SETTINGS.format(ingest=docker.ingest_port, deliver=docker.deliver_port))
+    docker.run(UP)
+    docker.run(PS)
+    docker.run(LOGS)
+    health = orjson.loads(docker.run(WHY))
+    assert health["Status"] == "healthy", health
+    assert '"ready":true' in health["Log"][-1]["Output"], health
+    size = int(docker.run("docker image inspect --format '{{.Size}}' writethru:test", quiet=True))
+    base = docker.run(
+        "docker image inspect --format '{{.Size}}' python:3.13-slim-trixie", quiet=True
+    )
+    print(f"    the image is {size / 1e6:.0f} MB, {(size - int(base)) / 1e6:.0f} of them ours")
+
+
+def _look_at_rights(docker: Docker) -> None:
+    for service in SERVICES:
+        host = docker.inspect(docker.containers(service)[0])["HostConfig"]
+        assert host["ReadonlyRootfs"], f"{service} can write into its image"
+        status = _inside(docker, service, "cat /proc/1/status")
+        for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"):
+            assert f"\n{line}\n" in status, f"{service}: {status}"
+        assert "\nUid:\t0" not in status, f"{service} is root"
+    for service in SERVICES[1:]:
+        found = _inside(docker, service, "find /secrets -type f")
+        assert found == f"/secrets/{service}/redis-url", f"{service} sees {found}"
+    assert "NOAUTH" in _inside(docker, "redis", "redis-cli ping"), "the engine lets anybody in"
+    outside = socket.getaddrinfo(OUTSIDE, 443, socket.AF_INET)[0][4][0]
+    probe = f"import socket; socket.create_connection(('{outside}', 443), 3)"
+    out = {service for service in SERVICES[1:] if _is_let(docker, service, probe)}
+    assert out == {"ingest", "deliver"}, f"{out} have a way out"
+
+
+def _is_let(docker: Docker, service: str, probe: str) -> bool:
+    try:
+        _inside(docker, service, f'python -c "{probe}"')
+    except StepFailed:
+        return False
+    return True
+
+
+def _inside(docker: Docker, service: str, command: str) -> str:
+    return docker.run(f"docker compose exec -T {service} {command}", quiet=True)
+
+
+def _publish_the_sample(docker: Docker, token: str) -> None:
+    sample = str(Path(coverage.__file__).with_name("coverage.ndjson"))
+    receipts = _writethru("publish", sample, "--to", _ingest(docker), "--key", token)
+    assert receipts.count('"status":"accepted"') == len(coverage.load()), receipts
+    page = _writethru("fold", sample, "--format", "text")
+    (slug,) = {event["subject"] for event in coverage.load()}
+    until_sync(lambda: _get(docker, f"/articles/{slug}.txt") == page, RECOVERY_SECONDS)
+    docker.run(KEYS)
+    assert "1 article checked: all as the ledgers give them" in docker.run(VERIFY)
+
+
+def _writethru(*words: str) -> str:
+    command = [sys.executable, "-m", "services.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepFailed(f"writethru {words[0]}: {done.stderr}")
+    return done.stdout
+
+
+def _kill(docker: Docker, container: str) -> None:
+    """Kill the container's process as the kernel would, and wait until Docker has mended that."""
+    before = docker.inspect(container)
+    os.kill(before["State"]["Pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = docker.inspect(container)
+        if now["RestartCount"] == before["RestartCount"]:
+            return False
+        return bool(now["State"]["Health"]["Status"] == "healthy")
+
+    until_sync(is_back, RECOVERY_SECONDS)
+
+
+def _go_on(newsroom: Newsroom) -> None:
+    """Wait until some more events are acknowledged."""
+    enough = newsroom.filed() + EVENTS_BETWEEN
+    until_sync(lambda: newsroom.failed() or newsroom.filed() >= enough, RECOVERY_SECONDS)
+
+
+def _upgrade(docker: Docker) -> None:
+    """Roll out an image that differs by a remark; the engine goes on meanwhile."""
+    (engine,) = docker.containers("redis")
+    docker.set("IMAGE_TAG=next\nRENDERERS=4\n")
+    with (docker.folder / "shared" / "__init__.py").open("a") as module:
+        module.write("# next\n")
+    for command in UPGRADE:
+        docker.run(command)
+    for service in SERVICES[1:]:
+        images = {docker.inspect(each)["Config"]["Image"] for each in docker.containers(service)}
+        assert images == {"writethru:next"}, images
+    assert len(docker.containers("render")) == 4
+    before = {service: docker.containers(service) for service in SERVICES}
+    docker.run(UP_AGAIN)
+    after = {service: docker.containers(service) for service in SERVICES}
+    assert after == before, "there was something left to upgrade"
+    assert after["redis"] == [engine], "the engine was not left alone"
+
+
+def _check(docker: Docker, newsroom: Newsroom, token: str) -> None:
+    """Compare what is stored and shown with what was acknowledged."""
+    assert "all as the ledgers give them" in docker.run(VERIFY)
+    for slug, receipts in newsroom.receipts.items():
+        assert [receipt["seq"] for receipt in receipts] == list(range(1, len(receipts) + 1))
+        ledger = [orjson.loads(line) for line in _ledger(docker, slug, token).splitlines()]
+        filed = [(receipt["id"], receipt["seq"], receipt["chain"]) for receipt in receipts]
+        assert [(each["id"], each["seq"], each["chain"]) for each in ledger] == filed, slug
+        shown = orjson.loads(_get(docker, f"/articles/{slug}.json"))
+        assert (shown["version"], shown["chain"]) == (filed[-1][1], filed[-1][2]), slug
+
+
+def _check_reader(newsroom: Newsroom, reader: Reader) -> None:
+    """See that the one who watched was told of everything, once and in order."""
+    filed = {slug: len(receipts) for slug, receipts in newsroom.receipts.items()}
+    with suppress(AssertionError):
+        until_sync(lambda: dict(reader.at) == filed)
+    reader.stop()
+    assert dict(reader.at) == filed, "the reader was not told of everything"
+    assert not reader.gaps, reader.gaps
+    assert not reader.resets, "the reader was told to start over"
+    print(f"    a reader was cut off {reader.cut_off} times, and was told everything")
+
+
+def _ledger(docker: Docker, slug: str, token: str) -> str:
+    headers = {"authorization": f"Bearer {token}"}
+    answer = httpx2.get(
+        f"{_ingest(docker)}/v1/articles/{slug}/events", headers=headers, trust_env=False
+    )
+    return answer.raise_for_status().text
+
+
+def _get(docker: Docker, path: str) -> str:
+    answer = httpx2.get(f"{_deliver(docker)}{path}", trust_env=False)
+    return answer.text if answer.is_success else ""
+
+
+def _ingest(docker: Docker) -> str:
+    return f"http://127.0.0.1:{docker.ingest_port}"
+
+
+def _deliver(docker: Docker) -> str:
+    return f"http://127.0.0.1:{docker.deliver_port}"
+
+
+@contextmanager
+def _step(title: str) -> Iterator[None]:
+    print(title, flush=True)
+    begun = time.monotonic()
+    yield
+    print(f"    {time.monotonic() - begun:.0f} s", flush=True)
