@@ -1,4 +1,4 @@
-"""A process's figures as a test wants them: by name and the labels' values, in the table's order."""
+"""A process's figures as a test wants them: by name and values of the labels, in that order."""
 
 from __future__ import annotations
 
