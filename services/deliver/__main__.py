@@ -26,6 +26,7 @@ EXIT_SETTING = 78
 SPARE_FILES = 500
 #: Streams end by themselves when they are told to; this is for a reader that takes nothing.
 GRACE_SECONDS = 1
+MAX_HEADER_BYTES = 16 * 1024
 
 
 def main() -> int:
@@ -76,7 +77,8 @@ def _server(settings: Settings, internal: Internal) -> uvicorn.Server:
             create_app(settings, _limits(), internal),
             host=settings.deliver_listen.host,
             port=settings.deliver_listen.port,
-            http="httptools",
+            http="h11",  # the other parser takes headers without end
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -136,6 +136,27 @@ async def test_it_tells_nothing_about_its_server_and_logs_no_requests(redis, eng
         assert answer is not None
         assert "server" not in answer.headers
     assert SLUG not in (tmp_path / "log").read_text()
+
+
+async def test_headers_without_end_are_cut_off(redis, engine, tmp_path):
+    # given a process, and somebody who sends it a header that never ends
+    port = free_port()
+    settings = {"redis_url": engine.url, "lanes": LANES, "deliver_listen": f"127.0.0.1:{port}"}
+    with deliver(tmp_path / "log", settings):
+        await until(lambda: is_ready(port), 30.0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\nx: ")
+        # when it has sent more than any header needs
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 4_000_000 and not reader.at_eof():
+                writer.write(b"y" * 10_000)
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += 10_000
+        # then nobody reads on
+        assert sent < 4_000_000
+        writer.close()
 
 
 async def test_with_few_files_it_keeps_fewer_readers_and_goes_on(redis, engine, tmp_path):
