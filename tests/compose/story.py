@@ -30,8 +30,8 @@ LOGS = "docker compose logs --tail 100 render"
 WHY = "docker inspect --format '{{json .State.Health}}' $(docker compose ps --quiet render)"
 VERIFY = "docker compose run --rm writethru verify"
 SCALE = "docker compose up --detach --wait --scale render=4"
-UPGRADE = (
-    "docker compose build",
+BUILD = "docker compose build"
+ROLL_OUT = (
     "docker compose up --detach --wait render",
     "docker compose up --detach --wait ingest",
     "docker compose up --detach --wait deliver",
@@ -46,7 +46,7 @@ DOWN = "docker compose down"
 UP_AGAIN = "docker compose up --detach --wait"
 REMOVE = "docker compose --profile tools down --volumes"
 DOCUMENTED = (
-    *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, SCALE, *UPGRADE),
+    *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
 )
 
@@ -89,6 +89,10 @@ def tell(docker: Docker) -> None:
         _go_on(newsroom)
     with _step("an upgrade, one service after another, while events are filed"):
         _upgrade(docker)
+        _go_on(newsroom)
+    with _step("and back"):
+        docker.set("IMAGE_TAG=test\n")
+        _roll_out(docker, "writethru:test")
         _go_on(newsroom)
     with _step("nothing is missing"):
         newsroom.stop()
@@ -195,21 +199,26 @@ def _go_on(newsroom: Newsroom) -> None:
 
 def _upgrade(docker: Docker) -> None:
     """Roll out an image that differs by a remark; the engine goes on meanwhile."""
-    (engine,) = docker.containers("redis")
     docker.set("IMAGE_TAG=next\nRENDERERS=4\n")
     with (docker.folder / "shared" / "__init__.py").open("a") as module:
         module.write("# next\n")
-    for command in UPGRADE:
+    docker.run(BUILD)
+    _roll_out(docker, "writethru:next")
+
+
+def _roll_out(docker: Docker, image: str) -> None:
+    engine = docker.containers("redis")
+    for command in ROLL_OUT:
         docker.run(command)
     for service in SERVICES[1:]:
         images = {docker.inspect(each)["Config"]["Image"] for each in docker.containers(service)}
-        assert images == {"writethru:next"}, images
+        assert images == {image}, images
     assert len(docker.containers("render")) == 4
     before = {service: docker.containers(service) for service in SERVICES}
     docker.run(UP_AGAIN)
     after = {service: docker.containers(service) for service in SERVICES}
-    assert after == before, "there was something left to upgrade"
-    assert after["redis"] == [engine], "the engine was not left alone"
+    assert after == before, "there was something left to roll out"
+    assert after["redis"] == engine, "the engine was not left alone"
 
 
 def _check(docker: Docker, newsroom: Newsroom, token: str) -> None:

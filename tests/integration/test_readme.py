@@ -9,12 +9,28 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from tests.compose.story import DOCUMENTED
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = re.findall(
-    r"^```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
-)
+
+
+def blocks(page: str) -> list[str]:
+    """Return what *page* tells its readers to run, each block as it stands there."""
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(r"^```sh\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = blocks("README.md")
+#: What is told of containers, a command a line.
+IN_CONTAINERS = [
+    line
+    for block in [*COMMANDS, *blocks("docs/operations.md")]
+    if "docker" in block
+    for line in block.splitlines()
+]
 
 #: Run elsewhere: `demo` by the tests of the demo, `test` by whoever runs this.
 ELSEWHERE = {"./writethru demo\n": "test_cli_demo.py", "./writethru test\n": ".ci/run"}
@@ -52,7 +68,17 @@ def test_what_the_readme_publishes_shows_as_it_says(tmp_path: Path) -> None:
 
 def test_every_command_of_the_readme_is_one_that_is_tested() -> None:
     for command in COMMANDS:
-        assert command in ELSEWHERE or command == UP or command.startswith("curl -sS"), command
+        known = command in ELSEWHERE or command == UP or command.startswith("curl -sS")
+        assert known or command.strip() in IN_CONTAINERS, command
+
+
+@pytest.mark.parametrize("command", IN_CONTAINERS)
+def test_every_command_for_containers_is_one_that_is_run_on_a_real_docker(command: str) -> None:
+    assert command in DOCUMENTED
+
+
+def test_every_command_that_is_run_there_as_documented_is_documented() -> None:
+    assert set(DOCUMENTED) == set(IN_CONTAINERS)
 
 
 def _run(stack: Stack, command: str) -> str:
