@@ -24,7 +24,7 @@ COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
     "File and read": ("publish", "page", "watch", "fold"),
     "Say who may publish": ("keys",),
-    "See how it is": ("doctor",),
+    "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild"),
 }
 INTERRUPTED = 130
