@@ -168,7 +168,7 @@ def test_in_a_terminal_it_follows_and_leaves_the_last_of_it_behind(stack, termin
     until_sync(lambda: "newest seen-live" in terminal.said())
     # and it goes on after the engine was away
     os.kill(stack.pid_of(ENGINE), signal.SIGSTOP)
-    until_sync(lambda: "the engine does not answer" in terminal.said(), 20)
+    until_sync(lambda: "the engine does not answer" in terminal.said(), 10)
     os.kill(stack.pid_of(ENGINE), signal.SIGCONT)
     shown = len(times(terminal.said()))
     until_sync(lambda: len(times(terminal.said())) > shown + 1, 20)
