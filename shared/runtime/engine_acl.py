@@ -112,7 +112,7 @@ _DELIVER = (
 )
 
 #: For the command line: all of writethru's keys, and nothing that endangers the engine.
-_OPERATOR = ("~{wt:*}:* ~writethru:*", "+@all -@admin -@dangerous +info +acl|load")
+_OPERATOR = ("~{wt:*}:* ~writethru:*", "+@all -@admin -@dangerous +info +config|get +acl|load")
 
 #: Whom the engine knows by a password, and their rights.
 USERS: Mapping[str, tuple[str, ...]] = {

@@ -27,6 +27,8 @@ def main() -> int:
     except (StepFailed, AssertionError) as error:
         print(f"tests/compose/run: FAILED: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -29,6 +29,7 @@ PYTHON, REDIS = "python:3.13-slim-trixie", "redis:8"
 #: The official image's number for it.
 REDIS_USER = "999"
 START_SECONDS = STOP_SECONDS = 60.0
+REASON = 300
 
 
 @contextmanager
@@ -114,16 +115,25 @@ def _daemon(home: Path, environ: Mapping[str, str]) -> Iterator[None]:
     folders = ("--data-root", f"{home}/data", "--exec-root", f"{home}/exec")
     rest = ("--pidfile", f"{home}/docker.pid", "--host", environ["DOCKER_HOST"])
     with log.open("wb") as file:
-        daemon = subprocess.Popen(["dockerd", *folders, *rest], stdout=file, stderr=file)
+        daemon = subprocess.Popen(
+            ["dockerd", *folders, *rest],
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # a Ctrl-C is for us; Docker ends when we have cleaned up
+        )
     try:
         until_sync(lambda: daemon.poll() is not None or _answers(environ), START_SECONDS)
         if daemon.poll() is not None:
-            last = log.read_text(errors="replace").splitlines()[-1:]
-            raise CantRun(f"a Docker does not run here: {' '.join(last)}")
+            raise CantRun(f"a Docker does not run here: {_why(log.read_text(errors='replace'))}")
         yield
     finally:
         daemon.terminate()
         daemon.wait(STOP_SECONDS)
+
+
+def _why(log: str) -> str:
+    """Return Docker's last words, as one line."""
+    return " ".join(log.rpartition("failed to start daemon:")[2].split())[:REASON]
 
 
 @contextmanager

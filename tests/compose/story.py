@@ -29,6 +29,7 @@ PS = "docker compose ps"
 LOGS = "docker compose logs --tail 100 render"
 WHY = "docker inspect --format '{{json .State.Health}}' $(docker compose ps --quiet render)"
 VERIFY = "docker compose run --rm writethru verify"
+DOCTOR = "docker compose run --rm writethru doctor"
 SCALE = "docker compose up --detach --wait --scale render=4"
 BUILD = "docker compose build"
 ROLL_OUT = (
@@ -46,7 +47,7 @@ DOWN = "docker compose down"
 UP_AGAIN = "docker compose up --detach --wait"
 REMOVE = "docker compose --profile tools down --volumes"
 DOCUMENTED = (
-    *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, SCALE, BUILD, *ROLL_OUT),
+    *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
 )
 
@@ -166,6 +167,7 @@ def _publish_the_sample(docker: Docker, token: str) -> None:
     (slug,) = {event["subject"] for event in coverage.load()}
     until_sync(lambda: _get(docker, f"/articles/{slug}.txt") == page, RECOVERY_SECONDS)
     docker.run(KEYS)
+    print(f"    {docker.run(DOCTOR).splitlines()[-1]}")
     assert "1 article checked: all as the ledgers give them" in docker.run(VERIFY)
 
 

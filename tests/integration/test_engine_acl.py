@@ -155,6 +155,7 @@ def test_the_stack_does_all_its_work_on_the_rights_of_its_users(
         assert " NaN" not in metrics
     assert "all as the ledgers give them" in operate(guarded, "verify")
     assert operate(guarded, "rebuild").endswith("2 articles rebuilt")
+    assert operate(guarded, "doctor")
 
     # And nothing was tried that the engine denies
     assert guarded.denied() == []
@@ -214,6 +215,7 @@ async def test_render_mends_and_tidies_on_its_rights(guarded: Guarded) -> None:
         "SHUTDOWN NOSAVE",
         "REPLICAOF 192.0.2.1 6379",
         "MODULE LIST",
+        "CONFIG REWRITE",
         "CLIENT LIST",
         "MONITOR",
         "BGREWRITEAOF",
