@@ -16,8 +16,7 @@ from shared.runtime.redis import connect
 #: What the environment can't bring along, by the marker of the tests that need it.
 NEEDS = {
     "browser": ("chromium", "chromedriver"),
-    "nginx": ("nginx",),
-    "compose": ("docker",),
+    "curl": ("curl",),
 }
 
 IN_CI = os.environ.get("CI") == "true"

@@ -86,6 +86,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         stack.clear()
 
 
+@pytest.mark.curl
 def test_curl_publishes_corrects_and_sends_in_binary_mode(published: Published) -> None:
     lines = published.run("publish.sh")
 

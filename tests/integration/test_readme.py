@@ -46,6 +46,7 @@ def test_the_readme_has_the_commands_of_the_first_five_minutes() -> None:
     assert "./writethru test" in (ROOT / ".ci/run").read_text("utf-8")
 
 
+@pytest.mark.curl
 def test_what_the_readme_publishes_shows_as_it_says(tmp_path: Path) -> None:
     # Given the stack, as the README starts it
     words = shlex.split(UP)[2:]
