@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.deliver.core import frames
 from services.deliver.core.cursors import Place, cursor, parse_cursor, unbroken
-from services.deliver.hub import Hub, Listener
+from services.deliver.hub import Hub
 from services.deliver.live import START
 from services.deliver.outbox import Entry, read_entries, read_outboxes
 from services.deliver.reading import Reading
@@ -29,7 +29,7 @@ MAX_MISSED = 1_000
 PATIENCE_SECONDS = 10.0
 
 
-class Firehose(Listener):
+class Firehose:
     """The endpoint, and what the hub tells of every entry."""
 
     def __init__(self, redis: Redis, reading: Reading, hub: Hub, streams: Streams) -> None:

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from shared.article.article import Head, Update
 
 
-def displayed(head: Head, updates: Iterable[Update]) -> list[Update]:
-    """Return *updates*, all of an article's or some, as its page orders them, top first."""
+def displayed(head: Head, updates: Iterable[Update], *, pinned_first: bool = True) -> list[Update]:
+    """Return *updates*, all of an article's or some, as its page orders them, top first.
+
+    A page of earlier updates leaves the pinned one in its place: not *pinned_first*.
+    """
     turn = -1 if newest_first(head) else 1
-    return sorted(updates, key=lambda each: (each.update_id != head.pinned, turn * each.number))
+    first = head.pinned if pinned_first else None
+    return sorted(updates, key=lambda each: (each.update_id != first, turn * each.number))
 
 
 def newest_first(head: Head) -> bool:

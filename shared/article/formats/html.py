@@ -20,7 +20,7 @@ from rjsmin import jsmin
 
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.dates import cadence, date, date_time, rfc3339
-from shared.article.order import newest_first
+from shared.article.order import displayed
 
 _PACKAGE = "shared.article.formats"
 _MEDIA_TYPES = {
@@ -135,7 +135,7 @@ def article_page(
     return _TEMPLATES.get_template("article.html").render(
         head=head,
         body=body,
-        updates=in_order(head, updates),
+        updates=displayed(head, updates),
         latest=latest,
         earlier=_earlier(head),
         canonical=_canonical(head, public_url),
@@ -149,7 +149,7 @@ def updates_page(
     return _TEMPLATES.get_template("updates.html").render(
         head=head,
         number=number,
-        updates=in_order(head, updates, pinned_first=False),
+        updates=displayed(head, updates, pinned_first=False),
         canonical=f"{public_url}/articles/{head.slug}/pages/{number}",
     )
 
@@ -170,16 +170,6 @@ def killed_page(head: Head) -> str:
 def error_page(status: int, title: str, detail: str) -> str:
     """Return a page for an error, in the design of the others."""
     return _TEMPLATES.get_template("error.html").render(status=status, title=title, detail=detail)
-
-
-def in_order(
-    head: Head, updates: Sequence[Update], *, pinned_first: bool = True
-) -> Sequence[Update]:
-    """Return *updates*, given oldest first, as the page shows them."""
-    shown = list(updates if not newest_first(head) else reversed(updates))
-    if pinned_first:
-        shown.sort(key=lambda update: update.update_id != head.pinned)
-    return shown
 
 
 def _earlier(head: Head) -> Sequence[int]:
