@@ -26,6 +26,15 @@ hypothesis.settings.register_profile("writethru", deadline=None, derandomize=IN_
 hypothesis.settings.load_profile("writethru")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite side by side, and what was asked for by name at once and as it stands.
+
+    One process more than there are cores: most tests wait for other processes.
+    """
+    chosen = config.args_source is config.ArgsSource.ARGS or config.getoption("keyword")
+    return 0 if chosen else (os.cpu_count() or 1) + 1
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, programs in NEEDS.items():
         missing = [name for name in programs if not shutil.which(name)]

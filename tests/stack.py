@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import count
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +25,29 @@ ENGINE = "-server"
 _MARK = "TEST_STACK"
 
 
+#: Below the ports that the kernel gives to outgoing connections, so that none of those comes between.
+_PORTS = range(10_000, 32_000)
+#: Test processes that run side by side begin far from each other.
+_candidates = islice(cycle(_PORTS), os.getpid() * 613 % len(_PORTS), None)
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody has, each another one."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return [free_range(1) for _ in range(count)]
 
 
 def free_range(many: int) -> int:
     """Return the first of *many* ports in a row that nobody has."""
-    for first in count(20_000, 100):
+    for _ in _PORTS:
+        row = list(islice(_candidates, many))
         with ExitStack() as taken:
             try:
-                for port in range(first, first + many):
+                for port in row:
                     taken.enter_context(socket.create_server(("127.0.0.1", port)))
             except OSError:
                 continue
-            return first
+            if row[-1] - row[0] == many - 1:
+                return row[0]
     raise AssertionError("ports end")
 
 
