@@ -25,7 +25,7 @@ ENGINE = "-server"
 _MARK = "TEST_STACK"
 
 
-#: Below the ports that the kernel gives to outgoing connections, so that none of those comes between.
+#: Below the ports that the kernel gives to connections going out, so that none comes between.
 _PORTS = range(10_000, 32_000)
 #: Test processes that run side by side begin far from each other.
 _candidates = islice(cycle(_PORTS), os.getpid() * 613 % len(_PORTS), None)
