@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -17,20 +17,25 @@ from typer import Argument, Option
 
 from services.cli.failure import Failure, misused
 from services.cli.stored import DataDir, RedisUrl, engine
-from shared.article.dates import rfc3339
-from shared.contract.access import SCOPES, ApiKey, Scope
+from shared.article.dates import parse_rfc3339, rfc3339
+from shared.contract.access import SCOPES, ApiKey, Scope, ended
 from shared.runtime import api_keys
 from shared.runtime.clock import now
 
 _T = TypeVar("_T")
 _Scope = StrEnum("_Scope", SCOPES)  # type: ignore[misc]  # the command line takes no Literal
 
+_HEADINGS = ("ID", "NAME", "MAY", "ARTICLES", "SOURCES", "CREATED", "LAST USED", "")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SLUG_PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\n\r\t\x00-\x1f\x7f]{0,62}\S)?")
 
 KeyId = Annotated[str, Argument(metavar="ID", help="As `keys list` shows it.")]
 Patterns = list[str] | None
+Expires = Annotated[
+    str | None,
+    Option(metavar="TIME", help="When it ends: in 90d, or at 2027-01-01T00:00:00Z."),
+]
 
 
 def overview() -> None:
@@ -57,17 +62,19 @@ def create(
     source: Annotated[
         Patterns, Option(metavar="PATTERN", help=r"Sources it files as. \[default: all]")
     ] = None,
+    expires: Expires = None,
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a key, and print its token, which is shown this once."""
     _check(name, article or ())
+    end = _end(expires) if expires else None
     scopes: tuple[Scope, ...] = tuple(each for each in SCOPES if each in scope)
     articles, sources = tuple(article or "*"), tuple(source or "*")
     key, token = _with_engine(
         redis_url,
         data_dir,
-        lambda redis: api_keys.create(redis, name, scopes, articles, sources),
+        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end),
     )
     _say(f"key {key.key_id} for {key.name}: {_rights(key)}")
     _hand_over(token)
@@ -78,13 +85,13 @@ def list_(
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """List all keys, the revoked ones too; their tokens are kept nowhere."""
-    keys = _with_engine(redis_url, data_dir, api_keys.everyone)
+    """List all keys, those that opened once too; their tokens are kept nowhere."""
+    keys, used = _with_engine(redis_url, data_dir, _everyone)
     if json:
         for key in keys:
-            print(orjson.dumps(_facts(key)).decode())
+            print(orjson.dumps(_facts(key, used.get(key.key_id))).decode())
         return
-    rows = [("ID", "NAME", "MAY", "ARTICLES", "SOURCES", "CREATED", ""), *map(_row, keys)]
+    rows = [_HEADINGS, *(_row(key, used.get(key.key_id)) for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows if keys else ():
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -99,13 +106,18 @@ def rotate(
         str,
         Option(metavar="TIME", help="How long the token before it goes on: 30m, 24h, 7d or 0."),
     ] = "24h",
+    expires: Expires = None,
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Give a key another token, and print it; the one before goes on for a while."""
-    wait = _duration(grace)
+    """Give a key another token, and print it; the one before goes on for a while.
+
+    With --expires the key ends then, and not when it was to; without it that stays.
+    """
+    wait = _duration("grace", grace)
+    end = _end(expires) if expires else None
     key, token = _with_engine(
-        redis_url, data_dir, lambda redis: api_keys.rotate(redis, key_id, wait)
+        redis_url, data_dir, lambda redis: api_keys.rotate(redis, key_id, wait, end)
     )
     older = [secret.expires for secret in key.alive(now()) if secret.expires]
     until = f"; what it had before ends {_time(max(older))}" if older else ""
@@ -128,6 +140,10 @@ ACTIONS: dict[str, Callable[..., None]] = {
 }
 
 
+async def _everyone(redis: Redis) -> tuple[list[ApiKey], Mapping[str, datetime]]:
+    return await api_keys.everyone(redis), await api_keys.used(redis)
+
+
 def _with_engine(
     redis_url: str | None, data_dir: Path | None, work: Callable[[Redis], Awaitable[_T]]
 ) -> _T:
@@ -145,6 +161,8 @@ def _with_engine(
         ) from None
     except api_keys.KeyRevoked as error:
         raise Failure(f"key {error} is revoked, which is for good; make another") from None
+    except api_keys.KeyExpired as error:
+        raise Failure(f"key {error} has expired; say until when, as --expires 90d") from None
 
 
 def _check(name: str, articles: Sequence[str]) -> None:
@@ -158,23 +176,46 @@ def _check(name: str, articles: Sequence[str]) -> None:
             )
 
 
-def _duration(text: str) -> timedelta:
+def _duration(option: str, text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
     if not found:
-        raise misused(f"--grace {text!r} is no time; write it as 30m, 24h, 7d or 0")
+        raise misused(f"--{option} {text!r} is no time; write it as 30m, 24h, 7d or 0")
     return timedelta(**{_UNITS[found[2] or "s"]: int(found[1] or 0)})
 
 
+def _end(text: str) -> datetime:
+    """Return the moment that --expires names, which is still to come."""
+    try:
+        end = now() + _duration("expires", text) if text[-1:] in _UNITS else parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        raise misused(
+            f"--expires {text!r} is no time; write it as 90d, 12h or 2027-01-01T00:00:00Z"
+        ) from None
+    if ended(end, now()):
+        raise misused(f"--expires {text!r} is not in the future; write it as 90d, or leave it out")
+    return end
+
+
 def _rights(key: ApiKey) -> str:
+    until = f"; until {_time(key.expires)}" if key.expires else ""
     return (
         f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
-        f"sources {', '.join(key.sources)}"
+        f"sources {', '.join(key.sources)}{until}"
     )
 
 
-def _row(key: ApiKey) -> tuple[str, ...]:
+def _state(key: ApiKey) -> str:
+    """Say what ends of a key, and when, or how it ended."""
+    if key.revoked:
+        return f"revoked {_time(key.revoked)}"
+    if key.expires and ended(key.expires, now()):
+        return f"expired {_time(key.expires)}"
     ends = [each.expires for each in key.alive(now()) if each.expires]
-    state = f"an older token ends {_time(max(ends))}" if ends else ""
+    older = [f"an older token ends {_time(max(ends))}"] if ends else []
+    return "; ".join([*([f"expires {_time(key.expires)}"] if key.expires else []), *older])
+
+
+def _row(key: ApiKey, used: datetime | None) -> tuple[str, ...]:
     return (
         key.key_id,
         key.name,
@@ -182,11 +223,12 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         ",".join(key.articles),
         ",".join(key.sources),
         _time(key.created),
-        f"revoked {_time(key.revoked)}" if key.revoked else state,
+        _time(used) if used else "never",
+        _state(key),
     )
 
 
-def _facts(key: ApiKey) -> dict[str, Any]:
+def _facts(key: ApiKey, used: datetime | None) -> dict[str, Any]:
     return {
         "id": key.key_id,
         "name": key.name,
@@ -194,7 +236,9 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "articles": key.articles,
         "sources": key.sources,
         "created": _time(key.created),
+        "expires": key.expires and _time(key.expires),
         "revoked": key.revoked and _time(key.revoked),
+        "last_used": used and _time(used),
         "tokens": [
             {"created": _time(each.created), "expires": each.expires and _time(each.expires)}
             for each in key.secrets

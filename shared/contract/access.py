@@ -77,7 +77,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A publisher's key as it is kept; a revoked one opens nothing any more."""
+    """A publisher's key as it is kept; one that is revoked or has expired opens nothing."""
 
     key_id: str
     name: str
@@ -87,6 +87,7 @@ class ApiKey:
     articles: tuple[str, ...] = ("*",)
     sources: tuple[str, ...] = ("*",)
     revoked: datetime | None = None
+    expires: datetime | None = None
 
     @property
     def rights(self) -> Rights:
@@ -95,9 +96,14 @@ class ApiKey:
 
     def alive(self, now: datetime) -> tuple[Secret, ...]:
         """Return the secrets that open the door at *now*."""
-        if self.revoked is not None:
+        if self.revoked is not None or ended(self.expires, now):
             return ()
-        return tuple(each for each in self.secrets if each.expires is None or each.expires > now)
+        return tuple(each for each in self.secrets if not ended(each.expires, now))
+
+
+def ended(end: datetime | None, now: datetime) -> bool:
+    """Whether what lasts until *end*, or for ever, is over at *now*."""
+    return end is not None and end <= now
 
 
 def _matches(value: str, patterns: Iterable[str]) -> bool:

@@ -2,6 +2,8 @@
 
 A key is ``wt_<id>_<secret>``. The secret is 256 random bits, so one SHA-256 is enough; it is
 shown once and stored nowhere. Two secrets may be alive while publishers change over.
+
+When a key was last used is kept beside the keys, for it changes all the time and they don't.
 """
 
 from __future__ import annotations
@@ -9,22 +11,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
-from shared.contract.access import ApiKey, Scope, Secret
+from shared.contract.access import ApiKey, Scope, Secret, ended
 from shared.runtime.clock import new_name, new_secret, now
-from shared.runtime.keys import API_KEYS
+from shared.runtime.keys import API_KEYS, API_KEYS_USED
 
 _RECORD: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
 _TOKEN = re.compile(r"wt_([0-9a-f]{1,32})_([A-Za-z0-9_-]{1,128})")
 #: Compared when there is no such key, so that its absence takes as long as a wrong secret.
-_NOBODY = ("0" * 64,)
+_NOBODY = (Secret("0" * 64, datetime.min.replace(tzinfo=UTC)),)
 
 
 class NoSuchKey(LookupError):
@@ -35,32 +37,46 @@ class KeyRevoked(ValueError):
     """The key was revoked, which is for good."""
 
 
+class KeyExpired(ValueError):
+    """The key has expired, and was not given another end."""
+
+
 async def create(
     redis: Redis,
     name: str,
     scopes: tuple[Scope, ...],
     articles: tuple[str, ...] = ("*",),
     sources: tuple[str, ...] = ("*",),
+    expires: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with the token, which can't be had again."""
     secret, key_id, at = new_secret(), new_name(), now()
-    made = ApiKey(key_id, name, scopes, at, (_hashed(secret, at),), articles, sources)
+    secrets = (_hashed(secret, at),)
+    made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, expires=expires)
     await redis.hset(API_KEYS, key_id, dumped(made))
     return made, _token(made, secret)
 
 
-async def rotate(redis: Redis, key_id: str, grace: timedelta) -> tuple[ApiKey, str]:
-    """Give a key another secret; those before it end after *grace*.
+async def rotate(
+    redis: Redis, key_id: str, grace: timedelta, expires: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Give a key another secret, and another end if *expires*; older secrets end after *grace*.
+
+    What has ended stays so: only the new secret goes on in a key that had expired.
 
     Raises:
-        NoSuchKey, KeyRevoked: there is nothing to rotate.
+        NoSuchKey, KeyRevoked, KeyExpired: there is nothing to rotate.
     """
     secret, at = new_secret(), now()
 
     def rotated(key: ApiKey) -> ApiKey:
         if key.revoked is not None:
             raise KeyRevoked(key_id)
-        return replace(key, secrets=(*_ending(key, at, at + grace), _hashed(secret, at)))
+        end = expires or key.expires
+        if ended(end, at):
+            raise KeyExpired(key_id)
+        secrets = (*_ending(key, at, at + grace), _hashed(secret, at))
+        return replace(key, secrets=secrets, expires=end)
 
     key = await _change(redis, key_id, rotated)
     return key, _token(key, secret)
@@ -78,13 +94,31 @@ async def everyone(redis: Redis) -> list[ApiKey]:
     return sorted((loaded(each) for each in records), key=lambda key: key.created)
 
 
-def opens(key: ApiKey | None, secret: str, at: datetime) -> bool:
-    """Whether *secret* is one of *key*'s, in a time that tells nothing about it."""
-    alive = tuple(each.sha256 for each in key.alive(at)) if key else ()
+async def used(redis: Redis) -> Mapping[str, datetime]:
+    """Return when each key was last used, within a minute or so, by its id; unused ones lack."""
+    found: Any = await redis.hgetall(API_KEYS_USED)
+    return {
+        key_id.decode(): datetime.fromtimestamp(int(seconds), UTC)
+        for key_id, seconds in found.items()
+        if seconds.isdigit()
+    }
+
+
+async def note_use(redis: Redis, key_id: str, at: datetime) -> None:
+    """Keep that a key was used at *at*."""
+    await redis.hset(API_KEYS_USED, key_id, str(int(at.timestamp())))
+
+
+def matching(key: ApiKey | None, secret: str) -> Secret | None:
+    """Return the one of *key*'s secrets that *secret* is, in a time that tells nothing about it.
+
+    It may have ended; nothing is one of a revoked key's.
+    """
+    held = key.secrets if key and key.revoked is None else ()
     digest = _digest(secret)
     # All are compared, also after one that fits.
-    opened = [hmac.compare_digest(digest, each) for each in alive or _NOBODY]
-    return any(opened)
+    found = [hmac.compare_digest(digest, each.sha256) for each in held or _NOBODY]
+    return next((each for each, fits in zip(held, found, strict=False) if fits), None)
 
 
 def parts(token: str) -> tuple[str, str]:

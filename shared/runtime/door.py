@@ -2,36 +2,45 @@
 
 Failures are counted in the engine, by address and key, so that the limit holds over processes.
 An id that no key has is counted as none, so that there are never more counters than keys.
+
+A key's use is noted beside the request, seldom, and in vain if the engine doesn't take it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from shared.contract.access import ApiKey
+from shared.article.dates import rfc3339
+from shared.contract.access import ApiKey, Secret, ended
 from shared.contract.errors import Busy, Refused, TooOften
-from shared.runtime.api_keys import NoSuchKey, loaded, opens, parts
+from shared.runtime.api_keys import NoSuchKey, loaded, matching, note_use, parts
 from shared.runtime.clock import now
 from shared.runtime.keys import API_KEYS, failures
 
 FAILURES, WINDOW_SECONDS = 10, 60
 #: A door that waits longer for the engine than this holds up who would try again anyway.
 PATIENCE_SECONDS = 5.0
+#: How seldom the use of one key is noted by one process.
+NOTED_SECONDS = 60
 
 _log = structlog.get_logger()
 
 
 class Door:
-    """Knows the keys that are in *redis*; nothing is remembered, so a revocation holds at once."""
+    """Knows the keys that are in *redis*; none is remembered, so a revocation holds at once."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._noted: dict[str, datetime] = {}
+        self._noting: set[asyncio.Task[None]] = set()
 
     async def admit(self, authorizations: Sequence[str], host: str | None) -> ApiKey:
         """Return the key that a request from *host* brings in its Authorization headers.
@@ -54,11 +63,28 @@ class Door:
         counter = failures(address, key.key_id if key else "")
         if failed >= FAILURES:
             raise await self._too_often(counter)
-        if key is None or not opens(key, secret, now()):
+        found, at = matching(key, secret), now()
+        if key is None or found is None:
             _log.warning("key.refused", key=key.key_id if key else None, address=address)
             await self._count(counter)
             raise Refused("unauthenticated", "No key is this one, or it is not valid any more.")
+        _check_end(key, found, at)
+        self._note(key.key_id, at)
         return key
+
+    def _note(self, key_id: str, at: datetime) -> None:
+        """Have it noted that a key was used, unless it was within the last minute."""
+        last = self._noted.get(key_id)
+        if last is not None and 0 <= (at - last).total_seconds() < NOTED_SECONDS:
+            return
+        self._noted[key_id] = at
+        task = asyncio.create_task(self._write_use(key_id, at))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+    async def _write_use(self, key_id: str, at: datetime) -> None:
+        with suppress(RedisError, OSError):
+            await note_use(self._redis, key_id, at)
 
     async def _look_up(self, key_id: str, address: str) -> tuple[ApiKey | None, int]:
         """Return the key of that id, and how often its secret was wrong, from that address."""
@@ -85,6 +111,25 @@ class Door:
         after = max(1, await self._redis.ttl(counter))
         detail = f"{FAILURES} wrong keys within a minute; this one was not looked at."
         return TooOften(detail, after)
+
+
+def _check_end(key: ApiKey, secret: Secret, at: datetime) -> None:
+    """Refuse what has ended. Who knows the secret may know why; it is no guess to be counted."""
+    if key.expires is not None and ended(key.expires, at):
+        _log.warning("key.expired", key=key.key_id)
+        detail = (
+            f"Key {key.key_id} expired at {_second(key.expires)}; whoever runs writethru makes "
+            f"another token for it with: writethru keys rotate {key.key_id} --expires 90d"
+        )
+        raise Refused("unauthenticated", detail)
+    if secret.expires is not None and ended(secret.expires, at):
+        _log.warning("key.expired", key=key.key_id)
+        detail = f"This token was replaced, and ended at {_second(secret.expires)}; use the newer."
+        raise Refused("unauthenticated", detail)
+
+
+def _second(at: datetime) -> str:
+    return rfc3339(at.replace(microsecond=0))
 
 
 def network(host: str | None) -> str:

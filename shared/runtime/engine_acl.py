@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from shared.runtime.keys import (
     API_KEYS,
+    API_KEYS_USED,
     INBOX,
     INBOX_READER,
     LANES,
@@ -67,6 +68,7 @@ _INGEST = (
     _may_read("zcard zrange", _LANE.dirty),
     # the door
     _may_read("hget", API_KEYS),
+    _may("hset", API_KEYS_USED),
     _may("get incrby expire ttl", failures("*", "*")),
     # the inbox
     _may("xgroup|create xreadgroup xack xdel", INBOX),

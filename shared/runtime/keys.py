@@ -11,6 +11,7 @@ from dataclasses import dataclass
 META = "writethru:meta"
 LANES = "writethru:lanes"
 API_KEYS = "writethru:keys"
+API_KEYS_USED = "writethru:keys:used"
 INBOX = "writethru:inbox"
 INBOX_READER = "writethru:inbox:reader"
 REFUSED = "writethru:refused"

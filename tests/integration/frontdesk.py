@@ -64,9 +64,9 @@ class Frontdesk:
         path = f"/v1/articles/{slug}/events"
         return await self.http.get(path, params=query, headers=bearer(token))
 
-    async def key(self, *scopes: Scope, **patterns: tuple[str, ...]) -> str:
-        """Make a key and return its token."""
-        return (await create(self.redis, "a newsroom", scopes, **patterns))[1]
+    async def key(self, *scopes: Scope, **limits: Any) -> str:
+        """Make a key with such patterns, or such an end, and return its token."""
+        return (await create(self.redis, "a newsroom", scopes, **limits))[1]
 
     def be_patient_for(self, **seconds: float) -> None:
         intake = self.app.state.intake

@@ -13,19 +13,22 @@ from shared.contract.access import ApiKey
 from shared.contract.errors import Busy, Refused, TooOften
 from shared.runtime import api_keys
 from shared.runtime.api_keys import (
+    KeyExpired,
     KeyRevoked,
     NoSuchKey,
     create,
     dumped,
     everyone,
+    note_use,
     parts,
     revoke,
     rotate,
+    used,
 )
 from shared.runtime.clock import now
 from shared.runtime.door import FAILURES, WINDOW_SECONDS, Door, network
 from shared.runtime.engine import Engine
-from shared.runtime.keys import API_KEYS, failures
+from shared.runtime.keys import API_KEYS, API_KEYS_USED, failures
 from shared.runtime.redis import connect
 from tests.integration.newsroom import dump
 
@@ -129,6 +132,36 @@ async def test_without_grace_the_old_secret_ends_at_once(redis: Redis, door: Doo
 
     assert await opened(door, old) == "unauthenticated"
     assert await opened(door, new) == rotated
+
+
+async def test_an_expired_key_can_be_given_another_end_which_opens_for_the_new_token_only(
+    redis: Redis, door: Door
+) -> None:
+    key, old = await create(redis, "cms", ("publish",), expires=now() - DAY)
+
+    with pytest.raises(KeyExpired):
+        await rotate(redis, key.key_id, DAY)
+    renewed, new = await rotate(redis, key.key_id, DAY, now() + DAY)
+
+    assert await opened(door, new) == renewed
+    assert await opened(door, old) == "unauthenticated"
+
+
+async def test_a_rotation_leaves_a_keys_end_as_it_is(redis: Redis) -> None:
+    key, _ = await create(redis, "cms", ("publish",), expires=now() + DAY)
+
+    rotated, _ = await rotate(redis, key.key_id, 2 * DAY)
+
+    assert rotated.expires == key.expires
+
+
+async def test_a_use_is_kept_to_the_second_and_what_is_no_time_is_left_out(redis: Redis) -> None:
+    at = now().replace(microsecond=0)
+
+    await note_use(redis, "1f", at)
+    await redis.hset(API_KEYS_USED, "2f", "soon")
+
+    assert await used(redis) == {"1f": at}
 
 
 async def test_a_second_rotation_lengthens_no_secret_and_drops_the_ended(redis: Redis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from shared.article.dates import parse_rfc3339
 from shared.contract.errors import Refused
-from shared.runtime.api_keys import parts
+from shared.runtime.api_keys import create, parts
+from shared.runtime.clock import now
 from shared.runtime.door import Door
 from shared.runtime.engine import Engine
+from shared.runtime.keys import API_KEYS_USED
 from shared.runtime.redis import connect
 from tests.builders import posted, published
 from tests.integration.test_cli_verify import writethru
 from tests.stack import Stack
+from tests.waiting import until
 
 TOKEN = re.compile(r"wt_[0-9a-f]{10}_[A-Za-z0-9_-]{43}")
 HERE = "192.0.2.7"
@@ -75,8 +80,18 @@ async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: 
     (facts,) = await listed(engine)
 
     heading, row = lines
-    assert heading.split() == ["ID", "NAME", "MAY", "ARTICLES", "SOURCES", "CREATED"]
+    assert heading.split() == [
+        "ID",
+        "NAME",
+        "MAY",
+        "ARTICLES",
+        "SOURCES",
+        "CREATED",
+        "LAST",
+        "USED",
+    ]
     assert row.split()[:5] == [key_id, "cms", "read", "ferry", "*"]
+    assert row.split()[6:] == ["never"]
     assert facts | {"created": "", "tokens": []} == {
         "id": key_id,
         "name": "cms",
@@ -84,7 +99,9 @@ async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: 
         "articles": ["ferry"],
         "sources": ["*"],
         "created": "",
+        "expires": None,
         "revoked": None,
+        "last_used": None,
         "tokens": [],
     }
     assert secret not in str(lines) + str(facts)
@@ -116,6 +133,40 @@ async def test_a_rotated_key_has_two_tokens_for_the_time_of_grace(
     assert [await opens(redis, each) for each in (old, new, *lines)] == [False, False, True]
 
 
+async def test_a_key_is_listed_with_its_end_and_its_last_use(redis: Redis, engine: Engine) -> None:
+    token = await made(engine, "--scope", "publish", "--expires", "90d")
+    assert await opens(redis, token)
+    await until(lambda: redis.exists(API_KEYS_USED))
+
+    (facts,) = await listed(engine)
+    _, (_, row), _ = await keys("list", "--redis-url", engine.url)
+
+    assert facts["last_used"] >= facts["created"]
+    end, created = (parse_rfc3339(facts[name]) for name in ("expires", "created"))
+    assert timedelta(days=89, hours=23) < end - created <= timedelta(days=90)
+    assert f" {facts['last_used']}  expires {facts['expires']}" in row
+
+
+async def test_an_expired_key_is_listed_as_such_and_opens_with_another_token_and_end(
+    redis: Redis, engine: Engine
+) -> None:
+    key, old = await create(redis, "cms", ("publish",), expires=now() - timedelta(days=1))
+
+    _, (_, row), _ = await keys("list", "--redis-url", engine.url)
+    status, _, said = await keys("rotate", key.key_id, "--redis-url", engine.url)
+    _, (new,), _ = await keys(
+        "rotate", key.key_id, "--expires", "2999-01-01T00:00:00Z", "--redis-url", engine.url
+    )
+
+    assert " expired 20" in row
+    assert (status, said) == (
+        1,
+        f"writethru keys: key {key.key_id} has expired; say until when, as --expires 90d\n",
+    )
+    assert [await opens(redis, each) for each in (old, new)] == [False, True]
+    assert (await listed(engine))[0]["expires"] == "2999-01-01T00:00:00Z"
+
+
 async def test_a_revoked_key_is_listed_as_such_and_opens_nothing(
     redis: Redis, engine: Engine
 ) -> None:
@@ -144,6 +195,13 @@ async def test_a_revoked_key_is_listed_as_such_and_opens_nothing(
         (["create", "two\nlines", "--scope", "read"], 2, "a key's NAME is one line"),
         (["create", "", "--scope", "read"], 2, "a key's NAME is one line"),
         (["create", "a", "--scope", "read", "--article", "Election"], 2, "'Election' fits no"),
+        (["create", "a", "--scope", "read", "--expires", "soon"], 2, "--expires 'soon' is no time"),
+        (["create", "a", "--scope", "read", "--expires", "0d"], 2, "--expires '0d' is not in the"),
+        (
+            ["create", "a", "--scope", "read", "--expires", "2020-01-01T00:00:00Z"],
+            2,
+            "--expires '2020-01-01T00:00:00Z' is not in the future",
+        ),
         (["rotate", "1f", "--grace", "soon"], 2, "--grace 'soon' is no time"),
         (["rotate", "1f"], 1, "there is no key 1f; see writethru keys list"),
         (["revoke", "1f"], 1, "there is no key 1f; see writethru keys list"),

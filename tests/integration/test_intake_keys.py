@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from services.ingest.core.bodies import BATCH, LINES, ONE
 from shared.contract.events import MAX_EVENT_BYTES
-from shared.runtime.api_keys import parts, revoke, rotate
-from shared.runtime.door import FAILURES
+from shared.runtime import door
+from shared.runtime.api_keys import parts, revoke, rotate, used
+from shared.runtime.clock import now
+from shared.runtime.door import FAILURES, NOTED_SECONDS
 from shared.runtime.engine import Engine
+from shared.runtime.keys import API_KEYS_USED
 from tests.builders import (
     SLUG,
     corrected,
@@ -25,6 +28,28 @@ from tests.builders import (
     revised,
 )
 from tests.integration.frontdesk import Frontdesk, frontdesk
+from tests.waiting import until
+
+#: A whole second, as uses are kept.
+NOW = now().replace(microsecond=0)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+class Clock:
+    """What time the door thinks it is."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(door, "now", clock)
+    return clock
 
 
 @pytest.fixture
@@ -201,3 +226,102 @@ async def test_without_keys_anybody_files_and_reads_but_does_not_redact(
         assert await desk.statuses(*acts) == ["accepted"] * 3 + ["forbidden", "accepted"]
         assert (await desk.events(SLUG)).status_code == 200
         assert (await desk.file(published(slug="pier"), token="nonsense")).status_code == 202
+
+
+async def test_a_key_opens_until_the_moment_it_expires_and_then_says_so_with_the_remedy(
+    desk: Frontdesk, clock: Clock
+) -> None:
+    token = await desk.key("publish", expires=NOW + DAY)
+    key_id = parts(token)[0]
+
+    clock.at = NOW + DAY - SECOND
+    before = await desk.file(published(), token=token)
+    clock.at = NOW + DAY
+    after = await desk.file(posted("u1"), token=token)
+
+    assert before.status_code == 202
+    assert (after.status_code, after.json()["code"]) == (401, "unauthenticated")
+    said = after.json()["detail"]
+    assert f"Key {key_id} expired at {(NOW + DAY).isoformat().removesuffix('+00:00')}Z" in said
+    assert f"writethru keys rotate {key_id} --expires 90d" in said
+
+
+async def test_only_who_has_the_secret_hears_that_a_key_has_expired_and_is_not_held_to_guess(
+    desk: Frontdesk, clock: Clock
+) -> None:
+    token = await desk.key("publish", expires=NOW - DAY)
+
+    rightly = [await desk.file(published(), token=token) for _ in range(FAILURES + 1)]
+    guessed = await desk.file(published(), token=f"{token}x")
+
+    assert {answer.status_code for answer in rightly} == {401}
+    assert all("expired" in answer.json()["detail"] for answer in rightly)
+    assert guessed.status_code == 401
+    assert "expired" not in guessed.json()["detail"]
+
+
+async def test_of_two_tokens_the_older_ends_with_the_overlap_and_says_so(
+    desk: Frontdesk, clock: Clock
+) -> None:
+    old = await desk.key("publish")
+    _, new = await rotate(desk.redis, parts(old)[0], DAY)
+
+    event = published()
+
+    during = [await desk.file(event, token=token) for token in (old, new)]
+    clock.at = now() + DAY + SECOND
+    after = [await desk.file(event, token=token) for token in (old, new)]
+
+    assert [answer.status_code for answer in during] == [202, 202]
+    assert [answer.status_code for answer in after] == [401, 202]
+    assert "This token was replaced" in after[0].json()["detail"]
+
+
+async def test_a_revocation_holds_from_the_next_request_on_at_every_process(
+    desk: Frontdesk, engine: Engine
+) -> None:
+    token, event = await desk.key("publish"), published()
+    async with frontdesk(desk.redis, engine.url) as elsewhere:
+        desks = (desk, elsewhere)
+        before = [(await each.file(event, token=token)).status_code for each in desks]
+
+        await revoke(desk.redis, parts(token)[0])
+
+        after = [(await each.file(event, token=token)).status_code for each in desks]
+    assert (before, after) == ([202, 202], [401, 401])
+
+
+async def test_when_a_key_was_used_is_noted_once_a_minute_and_not_when_it_opened_nothing(
+    desk: Frontdesk, clock: Clock
+) -> None:
+    one, other, over = [await desk.key("publish", expires=end) for end in (None, None, NOW - DAY)]
+
+    async def noted(*tokens: str) -> bool:
+        """Whether just the keys of *tokens*, at the time it is now, and *one* before are noted."""
+        now_used = dict.fromkeys((parts(token)[0] for token in tokens), clock.at)
+        return await used(desk.redis) == {parts(one)[0]: NOW} | now_used
+
+    # Given a use, which is noted
+    for token in (over, f"{other}x", one):
+        await desk.file(published(), token=token)
+    await until(lambda: noted(one))
+
+    # When it is used within the minute, that isn't noted, though another's use then is
+    clock.at = NOW + timedelta(seconds=NOTED_SECONDS - 1)
+    await desk.file(published(), token=one)
+    await desk.file(published(), token=other)
+    await until(lambda: noted(other))
+
+    # And after it, it is
+    await desk.redis.delete(API_KEYS_USED)
+    clock.at = NOW + timedelta(seconds=NOTED_SECONDS)
+    await desk.file(published(), token=one)
+    await until(lambda: noted(one))
+
+
+async def test_a_use_that_cannot_be_noted_fails_no_request(desk: Frontdesk) -> None:
+    token = await desk.key("publish")
+    await desk.redis.set(API_KEYS_USED, "of another type")
+
+    assert (await desk.file(published(), token=token)).status_code == 202
+    assert (await desk.file(posted("u1"), token=token)).status_code == 202
