@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from shared.article.article import Article
 from shared.article.fold import replay
 from shared.article.formats import json, text
 from tests.builders import ledger
@@ -29,10 +30,15 @@ def expected(ledger: Path, ending: str) -> Path:
     return FOLDER / f"{ledger.stem}.{ending}"
 
 
+def article_of(path: Path) -> Article:
+    """Return the article that a ledger gives."""
+    events = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    return replay(events[0]["subject"], ledger(*events))
+
+
 def pages(path: Path) -> Mapping[str, str]:
     """Return the pages of a ledger by their files' endings; JSON by lines, to be looked at."""
-    events = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-    article = replay(events[0]["subject"], ledger(*events))
+    article = article_of(path)
     document = orjson.loads(json.dumps(json.article(article)))
     lines = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
     return {"txt": text.page(article), "json": lines + "\n"}
