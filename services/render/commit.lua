@@ -26,8 +26,9 @@
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
 -- replace: the whole article was folded anew, maybe to fewer events than it had.
 --
--- Returns {"committed" | "stale" | "fork" | "newer" | "missing" | "acked", version}. After "missing"
--- nothing may be taken back: whoever wrote these bytes since is about to commit them.
+-- Returns {"committed" | "stale" | "fork" | "newer" | "missing" | "acked", version, entry of the
+-- outbox or ""}. After "missing" nothing may be taken back: whoever wrote these bytes since is about
+-- to commit them.
 local slug, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local plan = cjson.decode(ARGV[8])
 
@@ -66,7 +67,7 @@ local function verdict()
     return "committed"
 end
 
-local result = verdict()
+local result, told = verdict(), ""
 if result == "committed" then
     if plan.replace or plan.killed then
         redis.call("DEL", KEYS[5], KEYS[6])
@@ -94,7 +95,7 @@ if result == "committed" then
     redis.call("HSET", KEYS[3], "version", to, "chain", ARGV[5], "rev", plan.rev, "head", ARGV[6])
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
     if ARGV[5] ~= ARGV[3] then
-        redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
+        told = redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
             "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds)
     end
     version = to
@@ -114,4 +115,4 @@ end
 if version >= seq then
     redis.call("ZREM", KEYS[9], slug)
 end
-return { result, tostring(version) }
+return { result, tostring(version), told }

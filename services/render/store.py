@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.render import quarantine
+from services.render.commit import Commit
 from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
 from services.render.core.wakeups import Wakeup
 from services.render.core.writes import (
@@ -37,7 +38,6 @@ from shared.article.fold import FOLD_REVISION, continued, fold, named
 from shared.article.stored import load_entry, load_head, load_update
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
-from shared.runtime.metrics import count
 from shared.runtime.scripts import Script
 
 #: Entries folded at once: other articles wait that long, and a commit stays small.
@@ -117,8 +117,10 @@ class Store:
                 return "again"
             log.warning("article.damaged", article=keys.slug, reason=str(error))
             return await self._replay(keys, wakeups)
-        if await self._make_current(keys, filed, writes, wakeups) != "committed":
+        commit = await self._make_current(keys, filed, writes, wakeups)
+        if commit.result != "committed":
             return "again"
+        commit.measure(records[0])
         quarantine.report(writes.head, before.head.quarantined)
         self._keep_warm(keys.slug, remember(before, writes, WARM_PAGES))
         return "more" if len(records) == ENTRIES_A_ROUND else "done"
@@ -141,21 +143,21 @@ class Store:
         fields: Any = await self._redis.hkeys(keys.updates)
         writes = replacing(article, [name.decode() for name in fields], new)
         told = await quarantine.told_of(self._redis, keys)
-        result = await self._make_current(keys, filed, writes, wakeups)
-        if result == "committed":
-            quarantine.report(writes.head, told)
-            log.info("article.rebuilt", article=keys.slug, version=article.head.version)
-        return "done" if result == "committed" else "again"
+        if (await self._make_current(keys, filed, writes, wakeups)).result != "committed":
+            return "again"
+        quarantine.report(writes.head, told)
+        log.info("article.rebuilt", article=keys.slug, version=article.head.version)
+        return "done"
 
     async def _settle(
         self, keys: ArticleKeys, filed: Filed, before: Stored, wakeups: Sequence[Wakeup]
     ) -> Step:
         """Ack what is covered: there is nothing to render, or a newer renderer does it."""
         writes = Writes(before.head)
-        result = await self._run_commit(keys, filed, writes, filed.version, filed.chain, wakeups)
-        if result == "acked":
+        commit = await self._run_commit(keys, filed, writes, filed.version, filed.chain, wakeups)
+        if commit.result == "acked":
             self._keep_warm(keys.slug, before)
-        return "done" if result in ("acked", "newer") else "again"
+        return "done" if commit.result in ("acked", "newer") else "again"
 
     async def _load(self, keys: ArticleKeys) -> Stored | None:
         """Read what is committed; None if that is of an older fold or does not fit together."""
@@ -243,21 +245,21 @@ class Store:
 
     async def _make_current(
         self, keys: ArticleKeys, filed: Filed, writes: Writes, wakeups: Sequence[Wakeup]
-    ) -> str:
+    ) -> Commit:
         """Write the bytes, then commit; take the bytes back if the commit did not come about."""
         for some in portions(writes.ahead):
             await self._redis.hset(keys.updates, items=some)
         head = writes.head
         try:
-            result = await self._run_commit(keys, filed, writes, head.version, head.chain, wakeups)
+            commit = await self._run_commit(keys, filed, writes, head.version, head.chain, wakeups)
         except ResponseError:
             await self._take_back(keys, writes)
             raise
-        if result == "committed":
+        if commit.result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
-        elif result != "missing":
+        elif commit.result != "missing":
             await self._take_back(keys, writes)
-        return result
+        return commit
 
     async def _take_back(self, keys: ArticleKeys, writes: Writes) -> None:
         if writes.ahead:
@@ -271,9 +273,9 @@ class Store:
         to: int,
         chain: str,
         wakeups: Sequence[Wakeup],
-    ) -> str:
+    ) -> Commit:
         lane = keys.lane
-        result, _ = await self._commit.run(
+        answer = await self._commit.run(
             self._redis,
             [
                 keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
@@ -284,8 +286,7 @@ class Store:
                 *heads(writes), plan(writes, RENDER_GROUP, wakeups),
             ],
         )  # fmt: skip
-        count("writethru_commits_total", result=result.decode())
-        return str(result.decode())
+        return Commit.counted(answer)
 
     def _keep_warm(self, slug: str, stored: Stored) -> None:
         self._warm[slug] = stored

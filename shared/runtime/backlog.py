@@ -47,6 +47,16 @@ async def read_behind(redis: Redis, lanes: Lanes) -> list[Behind]:
     ]
 
 
+async def read_lengths(redis: Redis, lanes: Lanes) -> tuple[int, int]:
+    """Return how many entries the lanes' streams hold: `events` together, and `changes`."""
+    async with redis.pipeline(transaction=False) as asked:
+        for lane in lanes:
+            asked.xlen(lane.events)
+            asked.xlen(lane.changes)
+        answers: list[int] = await asked.execute()
+    return sum(answers[0::2]), sum(answers[1::2])
+
+
 async def read_wakeups(redis: Redis, lanes: Lanes) -> list[Wakeups]:
     """Look at every lane's wake-ups."""
     async with redis.pipeline(transaction=False) as asked:

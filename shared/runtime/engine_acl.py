@@ -64,7 +64,7 @@ _INGEST = (
     # and what it reads, as do the ledger's readers and the probes
     _may_read("hget hmget", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
     _may_read("llen lrange", _ARTICLE.ledger),
-    _may_read("xlen", _LANE.events),
+    _may_read("xlen", _LANE.events, INBOX),
     _may_read("zcard zrange", _LANE.dirty),
     # the door
     _may_read("hget", API_KEYS),

@@ -21,10 +21,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from shared.runtime.backlog import read_behind, read_wakeups
+from shared.runtime.backlog import read_behind, read_lengths, read_wakeups
 from shared.runtime.health import PATIENCE_SECONDS, Check, report
+from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
-from shared.runtime.metrics import MEDIA_TYPE, METRICS, Service, exposition, show
+from shared.runtime.metrics import MEDIA_TYPE, Service, exposition, show
 from shared.runtime.settings import Listen, SettingsError
 
 #: Where a process listens if no setting says so: the first free port of ten from here on.
@@ -79,8 +80,8 @@ class Internal:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 behind = await read_behind(redis, lanes)
-                memory = await redis.info("memory")
-                waiting = await self._wakeups(redis, lanes)
+                info = await redis.info()
+                own = await self._look_at_own(redis, lanes)
         except ResponseError:  # it answers, but does not let us look
             return _Engine(up=1)
         except (RedisError, OSError):  # a TimeoutError is among the latter
@@ -89,15 +90,24 @@ class Internal:
             up=1,
             lag=max(lane.seconds for lane in behind),
             dirty=sum(lane.many for lane in behind),
-            waiting=waiting,
-            memory_used=memory["used_memory"],
-            memory_max=memory["maxmemory"],
+            memory_used=info["used_memory"],
+            memory_max=info["maxmemory"],
+            uptime=info["uptime_in_seconds"],
+            **own,
         )
 
-    async def _wakeups(self, redis: Redis, lanes: Lanes) -> float:
-        if self.service not in METRICS["writethru_waiting_wakeups"].services:
-            return nan
-        return sum(lane.unread + lane.pending for lane in await read_wakeups(redis, lanes))
+    async def _look_at_own(self, redis: Redis, lanes: Lanes) -> Mapping[str, float]:
+        """Look at what is this service's alone to say."""
+        match self.service:
+            case "ingest":
+                return {"inbox": await redis.xlen(INBOX)}
+            case "render":
+                wakeups = await read_wakeups(redis, lanes)
+                events, changes = await read_lengths(redis, lanes)
+                waiting = sum(lane.unread + lane.pending for lane in wakeups)
+                return {"waiting": waiting, "events": events, "changes": changes}
+            case "deliver":
+                return {}
 
 
 class _Engine(NamedTuple):
@@ -106,9 +116,13 @@ class _Engine(NamedTuple):
     up: float = 0
     lag: float = nan
     dirty: float = nan
-    waiting: float = nan
     memory_used: float = nan
     memory_max: float = nan
+    uptime: float = nan
+    inbox: float = nan
+    waiting: float = nan
+    events: float = nan
+    changes: float = nan
 
 
 @contextmanager
@@ -160,9 +174,13 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_engine_up", engine.up)
     show("writethru_lag_seconds", engine.lag)
     show("writethru_dirty_articles", engine.dirty)
-    show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_engine_memory_used_bytes", engine.memory_used)
     show("writethru_engine_memory_max_bytes", engine.memory_max)
+    show("writethru_engine_uptime_seconds", engine.uptime)
+    show("writethru_inbox_waiting", engine.inbox)
+    show("writethru_waiting_wakeups", engine.waiting)
+    show("writethru_stream_entries", engine.events, stream="events")
+    show("writethru_stream_entries", engine.changes, stream="changes")
 
 
 def _listener(listen: Listen) -> socket.socket:

@@ -44,9 +44,14 @@ GaugeName = Literal[
     "writethru_waiting_wakeups",
     "writethru_engine_memory_used_bytes",
     "writethru_engine_memory_max_bytes",
+    "writethru_engine_uptime_seconds",
+    "writethru_inbox_waiting",
+    "writethru_stream_entries",
     "writethru_readers",
 ]
-HistogramName = Literal["writethru_append_seconds", "writethru_delivery_seconds"]
+HistogramName = Literal[
+    "writethru_append_seconds", "writethru_snapshot_seconds", "writethru_delivery_seconds"
+]
 MetricName = CounterName | GaugeName | HistogramName
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -89,9 +94,12 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_dirty_articles": _engine("Articles whose page is behind their ledger."),
     "writethru_engine_memory_used_bytes": _engine("Memory that the engine uses."),
     "writethru_engine_memory_max_bytes": _engine("Memory that the engine may use; 0: no limit."),
+    "writethru_engine_uptime_seconds": _engine("For how long the engine has run."),
     "writethru_events_total": _counter(
         "ingest",
-        "Events, by act, what became of them, and the code of the problem if there was one.",
+        "Events, by source (twenty of them, then other), act, what became of them, and the code of "
+        "the problem if there was one.",
+        source=(),
         type=(),
         status=(),
         code=(),
@@ -104,6 +112,9 @@ METRICS: Mapping[MetricName, Metric] = {
         ("ingest",),
         "How long the engine took to store up to a hundred events.",
         buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+    ),
+    "writethru_inbox_waiting": Metric(
+        "gauge", ("ingest",), "Entries of the inbox whose events are not filed yet."
     ),
     "writethru_wakeups_total": _counter(
         "render",
@@ -118,6 +129,12 @@ METRICS: Mapping[MetricName, Metric] = {
         "Commits by their result; all but committed and acked wrote nothing.",
         result=("committed", "acked", "stale", "fork", "missing", "newer"),
     ),
+    "writethru_snapshot_seconds": Metric(
+        "histogram",
+        ("render",),
+        "From an event's entry in the ledger until its article's page had it.",
+        buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+    ),
     "writethru_renders_failed_total": _counter(
         "render", "Renders that failed; their articles stay dirty and are tried again."
     ),
@@ -129,6 +146,12 @@ METRICS: Mapping[MetricName, Metric] = {
     ),
     "writethru_entries_trimmed_total": _counter(
         "render", "Old entries taken out of the lanes' streams.", stream=("events", "changes")
+    ),
+    "writethru_stream_entries": Metric(
+        "gauge",
+        ("render",),
+        "Entries that the lanes' streams hold.",
+        {"stream": ("events", "changes")},
     ),
     "writethru_readers": Metric("gauge", ("deliver",), "Open streams and waiting long polls."),
     "writethru_frames_total": _counter(
@@ -167,9 +190,10 @@ def count(name: CounterName, by: float = 1, **labels: str) -> None:
     (counter.labels(**labels) if labels else counter).inc(by)
 
 
-def show(name: GaugeName, value: float) -> None:
+def show(name: GaugeName, value: float, **labels: str) -> None:
     """Set a gauge; NaN says that the figure is not known."""
-    _GAUGES[name].set(value)
+    gauge = _GAUGES[name]
+    (gauge.labels(**labels) if labels else gauge).set(value)
 
 
 def move(name: GaugeName, by: float) -> None:

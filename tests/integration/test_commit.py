@@ -104,7 +104,7 @@ async def test_the_script_commits_only_onto_the_version_chain_and_fold_that_were
         "updates": [], "superseded": [], "pages": [], "acks": [], **facts,
     }  # fmt: skip
     # when a fold that began at start and went to end is committed
-    result, _ = await Script("services.render", "commit.lua").run(
+    result, *_ = await Script("services.render", "commit.lua").run(
         newsroom.redis,
         [
             keys.article, keys.ledger, keys.state, keys.updates, keys.pages,

@@ -15,12 +15,14 @@ import pytest
 
 from shared.runtime.internal import PORTS, PORTS_TRIED, bound
 from shared.runtime.settings import Listen, SettingsError
-from tests.builders import posted, published
+from tests.builders import SOURCE, posted, published
 from tests.figures import Figures, figures_at
 from tests.stack import ENGINE, Stack, free_range, running
 from tests.waiting import until_sync
 
 WORKERS = 2
+#: Longer than anything takes that works, and less than what a clock's mistake would make of it.
+WITHIN_SECONDS = 60
 
 
 @dataclass
@@ -81,28 +83,31 @@ def grown(before: Figures, after: Figures, name: str) -> dict[tuple[str, ...], f
 def test_events_are_counted_by_what_became_of_them(watched):
     before = watched.ingest
     opening = published(slug="counted", id="opening")
+    stranger = {**posted("u5", slug="nowhere"), "source": "/who/knows"}
+    # A source has a name once something of it was filed.
+    watched.stack.file([opening, opening])
     watched.stack.file([
-        opening,
-        opening,
         posted("u1", slug="counted"),
         posted("u1", slug="counted"),
         posted("u2", slug="nowhere"),
         {**posted("u3", slug="counted"), "data": {}},
         {**posted("u4", slug="counted"), "type": "com.example.made-up"},
+        stranger,
     ])  # fmt: skip
 
     after = watched.ingest
 
     assert grown(before, after, "writethru_events_total") == {
-        ("article.published", "accepted", ""): 1,
-        ("article.published", "duplicate", ""): 1,
-        ("update.posted", "accepted", ""): 1,
-        ("update.posted", "rejected", "update-exists"): 1,
-        ("update.posted", "rejected", "unknown-article"): 1,
-        ("update.posted", "rejected", "invalid"): 1,
-        ("other", "rejected", "invalid"): 1,
+        (SOURCE, "article.published", "accepted", ""): 1,
+        (SOURCE, "article.published", "duplicate", ""): 1,
+        (SOURCE, "update.posted", "accepted", ""): 1,
+        (SOURCE, "update.posted", "rejected", "update-exists"): 1,
+        (SOURCE, "update.posted", "rejected", "unknown-article"): 1,
+        (SOURCE, "update.posted", "rejected", "invalid"): 1,
+        (SOURCE, "other", "rejected", "invalid"): 1,
+        ("other", "update.posted", "rejected", "unknown-article"): 1,
     }
-    assert grown(before, after, "writethru_append_seconds_count") == {(): 2}  # two lanes
+    assert grown(before, after, "writethru_append_seconds_count") == {(): 3}  # one, and two lanes
 
 
 def test_a_request_that_is_refused_as_a_whole_is_counted_by_its_code(watched):
@@ -118,11 +123,16 @@ def test_a_request_that_is_refused_as_a_whole_is_counted_by_its_code(watched):
 def test_what_renderers_do_is_counted(watched):
     wakeups = watched.rendered("writethru_wakeups_total", "read")
     commits = watched.rendered("writethru_commits_total", "committed")
+    measured = watched.rendered("writethru_snapshot_seconds_count")
+    took = watched.rendered("writethru_snapshot_seconds_sum")
     watched.stack.file([published(slug="folded"), posted("u1", slug="folded")])
     watched.stack.page("folded", 2)
 
     assert watched.rendered("writethru_wakeups_total", "read") == wakeups + 2
-    assert watched.rendered("writethru_commits_total", "committed") > commits
+    grown_commits = watched.rendered("writethru_commits_total", "committed") - commits
+    assert grown_commits >= 1
+    assert watched.rendered("writethru_snapshot_seconds_count") - measured == grown_commits
+    assert watched.rendered("writethru_snapshot_seconds_sum") - took < WITHIN_SECONDS
     for figures in watched.renders:
         assert figures["writethru_renders_failed_total", ()] == 0
 
@@ -137,6 +147,11 @@ def test_every_process_says_how_the_engine_is(watched):
         assert figures["writethru_dirty_articles", ()] == 0
         assert figures["writethru_engine_memory_used_bytes", ()] > 100_000
         assert figures["writethru_engine_memory_max_bytes", ()] == 0
+        assert figures["writethru_engine_uptime_seconds", ()] >= 0
+    assert watched.ingest["writethru_inbox_waiting", ()] == 0
+    for figures in watched.renders:
+        assert figures["writethru_stream_entries", ("events",)] >= 1
+        assert figures["writethru_stream_entries", ("changes",)] >= 1
     until_sync(lambda: watched.renders[0]["writethru_waiting_wakeups", ()] == 0)
 
 

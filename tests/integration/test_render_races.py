@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.render.commit import Commit
 from services.render.store import Store
 from services.render.verify import verify
 from tests.builders import SLUG, corrected, killed, posted, published
@@ -55,7 +56,7 @@ async def test_an_article_whose_kill_was_lost_in_a_failover_keeps_its_copy(
     await store.render(SLUG)
     commit = store._run_commit
 
-    async def then_failover(*arguments: Any) -> str:
+    async def then_failover(*arguments: Any) -> Commit:
         result = await commit(*arguments)
         await redis.flushall()
         for key, value in replica.items():
