@@ -18,7 +18,7 @@ from services.deliver.core import frames
 from services.deliver.core.cursors import Place, cursor, parse_cursor, unbroken
 from services.deliver.hub import Hub
 from services.deliver.live import START
-from services.deliver.outbox import Entry, read_entries, read_outboxes
+from services.deliver.outbox import Entry, as_they_stand, read_entries, read_outboxes
 from services.deliver.reading import Reading
 from services.deliver.streams import StreamReader, Streams, retry_frame
 from shared.contract.errors import Busy
@@ -101,7 +101,8 @@ class Firehose:
         )
         if len(entries) > MAX_MISSED or not all(whole):
             return None
-        await _send(send, self._events(places, entries))
+        killed = await self._reading.killed(entry.article for entry in entries)
+        await _send(send, self._events(places, as_they_stand(entries, killed)))
         return {tag: max(places[tag], until[tag]) for tag in self._tags}
 
     def _events(self, places: Mapping[str, Place], entries: Iterable[Entry]) -> Iterable[bytes]:

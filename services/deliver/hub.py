@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from services.deliver.core.cursors import Place, entry_id, parse_place, unbroken
 from services.deliver.faults import described
-from services.deliver.outbox import Entry, parse_entry, read_outboxes
+from services.deliver.outbox import Entry, as_they_stand, parse_entry, read_outboxes
 from services.deliver.reading import Reading
 from shared.article.article import Mark
 from shared.contract.errors import TryAgain
@@ -104,15 +104,27 @@ class Hub:
             await self._look()
         streams: Any = {key: entry_id(self.places[lane.tag]) for key, lane in self._lanes.items()}
         read: Any = await self._redis.xread(streams, ENTRIES_A_READ, BLOCK_MILLISECONDS)
-        for key, entries in read:
-            for entry, fields in entries:
-                self._hear(self._lanes[key], parse_place(entry), fields)
+        for key, found in read:
+            await self._hear_all(self._lanes[key], found)
         self._tell_of_move()
 
-    def _hear(self, lane: Lane, place: Place, fields: dict[bytes, bytes]) -> None:
+    async def _hear_all(self, lane: Lane, found: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        """Hear what was read of one lane; where there is more, a kill may be among the rest."""
+        places = [parse_place(name) for name, _ in found]
+        entries = [
+            entry
+            for place, (_, fields) in zip(places, found, strict=True)
+            if (entry := parse_entry(lane, place, fields))
+        ]
+        behind = self._listener and len(found) == ENTRIES_A_READ
+        killed = await self._reading.killed(each.article for each in entries) if behind else {}
+        standing = {entry.place: entry for entry in as_they_stand(entries, killed)}
+        for place in places:
+            self._hear(lane, place, standing.get(place))
+
+    def _hear(self, lane: Lane, place: Place, entry: Entry | None) -> None:
         self.places[lane.tag] = place
         self.changed += 1
-        entry = parse_entry(lane, place, fields)
         if entry is None:
             log.warning("entry.unreadable", stream=lane.changes, entry=entry_id(place))
             return

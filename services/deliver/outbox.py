@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -20,7 +20,10 @@ ENTRIES_A_READ = 1_001
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A commit of one article; *head* is its public head, as JSON on one line."""
+    """A commit of one article; *head* is its public head, as JSON on one line.
+
+    *killed*: that head is all that is left of the article.
+    """
 
     lane: str
     place: Place
@@ -29,6 +32,7 @@ class Entry:
     to: int
     chain: str
     head: bytes
+    killed: bool = False
 
     @property
     def mark(self) -> Mark:
@@ -39,7 +43,7 @@ class Entry:
 def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entry | None:
     """Read an entry; None if that is not possible, as anybody may write to a stream."""
     try:
-        orjson.loads(fields[b"head"])
+        head = orjson.loads(fields[b"head"])
         return Entry(
             lane=lane.tag,
             place=place,
@@ -48,9 +52,20 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             to=int(fields[b"to"]),
             chain=fields[b"chain"].decode("ascii"),
             head=fields[b"head"],
+            killed=isinstance(head, dict) and head.get("status") == "killed",
         )
     except (KeyError, ValueError):
         return None
+
+
+def as_they_stand(entries: Sequence[Entry], killed: Mapping[str, bytes]) -> list[Entry]:
+    """Return *entries* without a word of what was killed since.
+
+    An outbox remembers the heads that articles had; one that was killed later, among *entries* or
+    as *killed* says (by slug), has the head that was left of it instead.
+    """
+    left = {**killed, **{entry.article: entry.head for entry in entries if entry.killed}}
+    return [replace(entry, head=left.get(entry.article, entry.head)) for entry in entries]
 
 
 async def read_outboxes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from shared.article.article import Head, Mark
+from shared.article.formats import json
 from shared.article.stored import load_head
 from shared.contract.canonical import short
 from shared.contract.errors import Busy
@@ -86,11 +87,21 @@ class Reading:
 
     async def heads(self, slugs: Sequence[str]) -> list[Head]:
         """Return the heads of those of *slugs* that may be shown, in their order."""
+        found = await self._heads(slugs)
+        return [head for head in found if head.status in ("live", "closed")]
+
+    async def killed(self, slugs: Iterable[str]) -> dict[str, bytes]:
+        """Return what is left of those of *slugs* that were killed: their public heads."""
+        heads = await self._heads(sorted(set(slugs)))
+        return {
+            head.slug: json.dumps(json.killed(head)) for head in heads if head.status == "killed"
+        }
+
+    async def _heads(self, slugs: Sequence[str]) -> list[Head]:
         async with self.patience(), self._redis.pipeline(transaction=False) as asked:
             for slug in slugs:
                 asked.hget(self.lanes.of(slug).article(slug).state, "head")
-            found = [load_head(data) for data in await asked.execute() if data]
-        return [head for head in found if head.status in ("live", "closed")]
+            return [load_head(data) for data in await asked.execute() if data]
 
 
 def _stand(version: bytes | None, chain: bytes | None, rev: bytes | None) -> Stand | None:

@@ -21,8 +21,8 @@ from starlette.responses import StreamingResponse
 
 from services.ingest import answers
 from services.ingest.callers import Callers
-from services.ingest.core import masking
 from services.ingest.core.bodies import LINES
+from shared.article.visible import TakenBack, update_of, visible
 from shared.contract.copy_rules import MAX_SLUG, SLUG
 from shared.contract.errors import Busy, Refused
 from shared.runtime.keys import ArticleKeys
@@ -67,15 +67,14 @@ class Ledgers:
 
     async def _masked(self, keys: ArticleKeys, records: Sequence[Record]) -> list[Record]:
         """Mask what was taken back. It is asked after the reading: so late, and no sooner."""
-        ids = [masking.update_of(record["event"]) or "" for record in records]
+        ids = [update_of(record["event"]) or "" for record in records]
         async with self.redis.pipeline(transaction=False) as reads:
             reads.hget(keys.article, "status")
             reads.hmget(keys.posted, ids)
             article, updates = await reads.execute()
-        return [
-            {**record, "event": _shown(record["event"], article, update)}
-            for record, update in zip(records, updates, strict=True)
-        ]
+        gone = {name for name, status in zip(ids, updates, strict=True) if status == b"retracted"}
+        taken = TakenBack(article == b"killed", frozenset(gone))
+        return [{**record, "event": visible(record["event"], taken)} for record in records]
 
 
 @router.get("/v1/articles/{slug}/events")
@@ -110,14 +109,6 @@ async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield more
 
     return all_of_them()
-
-
-def _shown(
-    event: Mapping[str, Any], article: bytes | None, update: bytes | None
-) -> Mapping[str, Any]:
-    if article == b"killed":
-        return masking.killed(event)
-    return masking.retracted(event) if update == b"retracted" else event
 
 
 def _line(record: Record) -> bytes:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 
+from services.deliver.core.cursors import START
 from services.deliver.firehose import MAX_MISSED
+from services.deliver.hub import Hub
+from services.deliver.outbox import Entry
+from services.deliver.reading import Reading
 from shared.runtime.engine import Engine
-from tests.builders import SLUG, killed, posted, published
+from tests.builders import SLUG, killed, posted, published, writethru
 from tests.integration.newsstand import Event, Newsstand, Stream, open_newsstand
 from tests.waiting import until
 
@@ -200,3 +205,58 @@ async def test_an_entry_that_can_not_be_read_holds_up_nothing(stand, redis):
     seen = await steps(stream, 1)
     while seen[-1][2] < 3:
         seen += await steps(stream, 1)
+
+
+async def test_who_comes_back_after_a_kill_hears_nothing_of_what_was_killed(stand):
+    # given a reader whose last news was of another article
+    stream = await stand.live("/live")
+    await stand.publish(published(slug=STORIES[0]))
+    last = await next_of(stream)
+    # and headlines that were killed since
+    await stand.publish(
+        published("A minister resigns", summary="A minister."),
+        writethru(headline="A minister denies"),
+        published("The ferry sails", slug=STORIES[1]),
+        killed("Legal advice."),
+    )
+    # when it comes back
+    again = await stand.live("/live", last=last.id)
+    told = [await next_of(again) for _ in range(4)]
+    # then it is told of each version, and that the article is gone, and no more
+    assert [e.data["to"] for e in told if e.data["article"] == SLUG] == [1, 2, 3]
+    assert "inister" not in str(told)
+    assert {e.data["head"]["status"] for e in told if e.data["article"] == SLUG} == {"killed"}
+    assert "The ferry sails" in str(told)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 500])
+async def test_a_hub_that_is_behind_tells_nothing_of_what_was_killed(
+    stand, redis, monkeypatch, at_once
+):
+    # given two headlines, and a kill
+    await stand.publish(
+        published("A minister resigns"), writethru(headline="A minister denies"), killed()
+    )
+    # when a hub reads them from the beginning, however few at a time
+    monkeypatch.setattr("services.deliver.hub.ENTRIES_A_READ", at_once)
+    hub = Hub(redis, Reading(redis, stand.newsroom.lanes))
+    hub.places = dict.fromkeys(stand.newsroom.lanes.tags, START)
+    heard = Heard()
+    hub.listen(heard)
+    running = asyncio.create_task(hub.run())
+    await until(lambda: len(heard.entries) == 3)
+    running.cancel()
+    # then who listens is told that it is gone, and no more
+    assert [entry.to for entry in heard.entries] == [1, 2, 3]
+    assert "inister" not in str(heard.entries)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def heard(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def missed(self) -> None:
+        raise AssertionError("nothing was missed")
