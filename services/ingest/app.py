@@ -7,8 +7,9 @@ Wiring only: read this to see what ingest is made of, `intake.py` to see what it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -21,6 +22,7 @@ from services.ingest.append import Appender
 from services.ingest.callers import Callers
 from services.ingest.inbox import Inbox
 from services.ingest.manual import openapi
+from services.ingest.release import Releaser
 from shared.contract.errors import OutcomeUnknown, WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
@@ -78,10 +80,11 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             inbox = Inbox(redis, appender, Lease(redis, INBOX_READER, new_name()))
             app.state.intake = intake.Intake(appender, callers)
             app.state.ledgers = ledger.Ledgers(redis, installation.lanes, callers)
-            app.state.probed = probes.Probed(redis, installation.lanes, inbox)
+            releaser = Releaser(redis, installation.lanes)
+            app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser)
             if internal:
                 internal.watch(redis, installation.lanes, app.state.probed.checks)
-            async with _running(inbox):
+            async with _running(inbox.run(), releaser.run()):
                 _log.info("service.started", durability=durability, lanes=settings.lanes)
                 yield
             _log.info("service.stopped")
@@ -92,13 +95,14 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
 
 
 @asynccontextmanager
-async def _running(inbox: Inbox) -> AsyncIterator[None]:
-    task = asyncio.create_task(inbox.run())
+async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = {asyncio.create_task(work) for work in works}
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _refused(_request: Request, error: Exception) -> Response:

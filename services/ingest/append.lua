@@ -1,91 +1,77 @@
-#!lua
--- Decide on one event and, if it is accepted, store it: all of it, or nothing.
---
--- KEYS[1] seen     hash    "<id> <source>" -> "<seq> <chain> <fingerprint>"
--- KEYS[2] article  hash    seq, chain, status
--- KEYS[3] posted   hash    update_id -> live | retracted
--- KEYS[4] ledger   list    event n at n-1
--- KEYS[5] events   stream  wake-ups of the lane
--- KEYS[6] dirty    zset    slug -> since when behind, in milliseconds
+-- Decide on one event and, if it is accepted or held, store it: all of it, or nothing.
+-- Follows filing.lua, which says what KEYS are.
 --
 -- ARGV[1] slug         ARGV[2] "<id> <source>"   ARGV[3] fingerprint
 -- ARGV[4] act, as "update.posted"                ARGV[5] update_id, or ""
 -- ARGV[6] baseversion, or ""                     ARGV[7] "true" if ingest filled in the time
--- ARGV[8] envelope as JSON
+-- ARGV[8] envelope as JSON                       ARGV[9] end of its embargo in milliseconds, or 0
+-- ARGV[10] "check" if an editor has to release it, or ""
+-- ARGV[11] findings as JSON
 --
--- Returns {"accepted" | "duplicate", seq, chain}, or {<problem code>, seq}.
+-- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"}, or
+-- {<problem code>, seq}; the latter with "held" or "spiked" where the other event has no seq.
 
--- Reads first: whatever can fail, such as a key of another type, fails before the first write.
 local known = redis.call("HGET", KEYS[1], ARGV[2])
-local article = redis.call("HMGET", KEYS[2], "seq", "chain", "status")
 local update = redis.call("HGET", KEYS[3], ARGV[5])
-local length = redis.call("LLEN", KEYS[4])
-redis.call("XLEN", KEYS[5])
-redis.call("ZCARD", KEYS[6])
-
-local seq, chain, status = tonumber(article[1] or "0"), article[2] or "", article[3]
-local slug, act = ARGV[1], ARGV[4]
-if length ~= seq then
-    return redis.error_reply("LEDGER has " .. length .. " entries where the article has " .. seq)
-end
+local event = {
+    name = ARGV[2], fingerprint = ARGV[3], act = ARGV[4], update = ARGV[5], clocked = ARGV[7],
+    envelope = ARGV[8],
+}
 
 if known then
-    local first, its_chain, fingerprint = string.match(known, "^(%d+) (%x+) (%x+)$")
-    if fingerprint ~= ARGV[3] then
+    local first, its_chain, fingerprint = string.match(known, "^(%w+) ([%x-]+) (%x+)$")
+    if fingerprint ~= event.fingerprint then
         return { "id-conflict", first }
+    end
+    if its_chain == "-" then
+        return { "duplicate", first }
     end
     return { "duplicate", first, its_chain }
 end
 
--- Article before update before baseversion: the order of judgement that publishers rely on.
-local function refusal()
-    if status == "killed" then return "article-killed" end
-    if act == "article.published" then
-        return status and "article-exists"
-    end
-    if not status then return "unknown-article" end
-    if act == "update.posted" then
-        return status == "closed" and "article-closed" or update and "update-exists"
-    end
-    if ARGV[5] == "" then return nil end
-    if not update then return "unknown-update" end
-    if update == "retracted" and act ~= "update.unpinned" and act ~= "update.redacted" then
-        return "update-retracted"
-    end
-end
-
-local code = refusal()
-if not code and ARGV[6] ~= "" and tonumber(ARGV[6]) ~= seq then
+local code = refusal(article.status, event.act, event.update, update)
+if not code and ARGV[6] ~= "" and tonumber(ARGV[6]) ~= article.seq then
     code = "stale"
 end
 if code then
-    return { code, tostring(seq) }
+    return { code, tostring(article.seq) }
 end
 
-local time = redis.call("TIME")
-local ms = string.format("%d", time[1] * 1000 + math.floor(time[2] / 1000))
-seq = seq + 1
-chain = redis.sha1hex(chain .. ":" .. seq .. ":" .. ARGV[3])
-
-redis.call("RPUSH", KEYS[4], '{"seq":' .. seq .. ',"chain":"' .. chain .. '","fingerprint":"'
-    .. ARGV[3] .. '","recorded":' .. ms .. ',"clocked":' .. ARGV[7] .. ',"event":' .. ARGV[8] .. "}")
-redis.call("HSET", KEYS[2], "seq", seq, "chain", chain)
-redis.call("HSET", KEYS[1], ARGV[2], seq .. " " .. chain .. " " .. ARGV[3])
-
-local becomes = {
-    ["article.published"] = "live",
-    ["article.closed"] = "closed",
-    ["article.reopened"] = "live",
-    ["article.killed"] = "killed",
-}
-if becomes[act] then
-    redis.call("HSET", KEYS[2], "status", becomes[act])
-elseif act == "update.posted" then
-    redis.call("HSET", KEYS[3], ARGV[5], "live")
-elseif act == "update.retracted" or act == "update.redacted" then
-    redis.call("HSET", KEYS[3], ARGV[5], "retracted")
+-- What was never released is taken back without a trace: the act has no place in the ledger.
+local function take_back(chosen)
+    spike(read_holds(), chosen)
+    redis.call("HSET", KEYS[1], event.name, "spiked - " .. event.fingerprint)
+    return { "held" }
 end
 
-redis.call("XADD", KEYS[5], "*", "article", slug, "seq", seq, "chain", chain, "data", ARGV[8])
-redis.call("ZADD", KEYS[6], "NX", ms, slug)
-return { "accepted", tostring(seq), chain }
+if event.act == "article.killed" then
+    local function all() return true end
+    if article.status == "held" then
+        redis.call("HSET", KEYS[2], "status", "killed")
+        return take_back(all)
+    end
+    if holding > 0 then spike(read_holds(), all) end
+elseif update == "held" and TAKES_BACK[event.act] then
+    local answer = take_back(function(held) return held.update == event.update end)
+    redis.call("HSET", KEYS[3], event.update, "retracted")
+    return answer
+else
+    local due, stop = tonumber(ARGV[9]), ARGV[10]
+    local behind = article.status == "held" or update == "held"
+    if due > now or stop ~= "" or behind then
+        hold(event, ARGV[9], stop, ARGV[11])
+        if event.act == "article.published" then
+            redis.call("HSET", KEYS[2], "status", "held")
+        elseif event.act == "update.posted" then
+            redis.call("HSET", KEYS[3], event.update, "held")
+        end
+        -- What it is behind is due no later.
+        if not behind then
+            redis.call("ZADD", KEYS[8], "LT", stop == "" and ARGV[9] or "inf", slug)
+        end
+        return { "held" }
+    end
+end
+
+store(event)
+return { "accepted", tostring(article.seq), article.chain }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from services.ingest.core.holding import CHECK, due_ms
 from services.ingest.core.legality import explain
 from services.ingest.counting import count_event
 from shared.article.dates import rfc3339
@@ -26,12 +28,26 @@ from shared.runtime.problems import problem
 from shared.runtime.redis import SILENT, refusals
 from shared.runtime.scripts import Call, Script
 
+#: The files of the script that files one event.
+APPEND = ("filing.lua", "append.lua")
+_STORED = ("accepted", "duplicate", "held")
 #: Events in one step. The engine does nothing else meanwhile, so it is some milliseconds' worth.
 STEP_EVENTS = 100
 #: More than an engine takes to restart, less than publishers wait for an answer.
 PATIENCE_SECONDS = 10.0
 
 _log = structlog.get_logger()
+
+
+class Checked(NamedTuple):
+    """What desk checks found in an event, and whether it is to *wait* for an editor."""
+
+    findings: Sequence[Mapping[str, Any]] = ()
+    wait: bool = False
+
+
+CLEAN = Checked()
+_Item = tuple[Event, Checked]
 
 
 class Appender:
@@ -41,18 +57,23 @@ class Appender:
         self._redis = redis
         self._installation = installation
         self._durability = durability
-        self._script = Script("services.ingest", "append.lua")
+        self._script = Script("services.ingest", *APPEND)
 
-    async def append(self, events: Sequence[Event]) -> list[Receipt]:
+    async def append(
+        self, events: Sequence[Event], checked: Sequence[Checked] = ()
+    ) -> list[Receipt]:
         """File *events*, each judged after the ones before it; return their receipts in order.
+
+        *checked* says what was found in each, if anything was looked for.
 
         Articles don't wait for each other. Once the engine fails an article, nothing later of its
         lane is sent, so that no event overtakes another.
         """
+        items = list(zip(events, checked or repeat(CLEAN), strict=False))
         places: dict[Lane, list[int]] = {}
         for place, event in enumerate(events):
             places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
-        lanes = [self._append(lane, [events[n] for n in at]) for lane, at in places.items()]
+        lanes = [self._append(lane, [items[n] for n in at]) for lane, at in places.items()]
         receipts: dict[int, Receipt] = {}
         for at, found in zip(places.values(), await asyncio.gather(*lanes), strict=True):
             receipts.update(zip(at, found, strict=True))
@@ -60,19 +81,19 @@ class Appender:
             count_event(event.type, receipts[place])
         return [receipts[place] for place in range(len(events))]
 
-    async def _append(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
+    async def _append(self, lane: Lane, items: Sequence[_Item]) -> list[Receipt]:
         receipts: list[Receipt] = []
-        for start in range(0, len(events), STEP_EVENTS):
+        for start in range(0, len(items), STEP_EVENTS):
             try:
-                receipts += await self._step(lane, events[start : start + STEP_EVENTS])
+                receipts += await self._step(lane, items[start : start + STEP_EVENTS])
             except TryAgain as error:
-                rest = events[start:]
+                rest = [event for event, _ in items[start:]]
                 _report(rest, error.__cause__ or error)
                 return receipts + [rejection(error, event) for event in rest]
         return receipts
 
-    async def _step(self, lane: Lane, events: Sequence[Event]) -> list[Receipt]:
-        calls = [self._call(lane, event) for event in events]
+    async def _step(self, lane: Lane, items: Sequence[_Item]) -> list[Receipt]:
+        calls = [self._call(lane, *item) for item in items]
         began = monotonic()
         try:
             with refusals():
@@ -84,14 +105,13 @@ class Appender:
             raise Busy("The engine takes no writes at the moment; nothing was stored.") from error
         finally:
             observe("writethru_append_seconds", monotonic() - began)
-        return [self._receipt(event, reply) for event, reply in zip(events, replies, strict=True)]
+        return [self._receipt(*item, reply) for item, reply in zip(items, replies, strict=True)]
 
-    def _call(self, lane: Lane, event: Event) -> Call:
-        keys = lane.article(event.subject)
+    def _call(self, lane: Lane, event: Event, checked: Checked) -> Call:
         clocked = event.time is None
         envelope = {**event.envelope, "time": rfc3339(now())} if clocked else event.envelope
         return (
-            (keys.seen, keys.article, keys.posted, keys.ledger, lane.events, lane.dirty),
+            lane.article(event.subject).filing,
             (
                 event.subject,
                 f"{event.id} {event.source}",
@@ -101,25 +121,33 @@ class Appender:
                 "" if event.baseversion is None else event.baseversion,
                 "true" if clocked else "false",
                 orjson.dumps(envelope),
+                due_ms(event),
+                CHECK if checked.wait else "",
+                orjson.dumps(checked.findings),
             ),
         )
 
-    def _receipt(self, event: Event, reply: Any) -> Receipt:
+    def _receipt(self, event: Event, checked: Checked, reply: Any) -> Receipt:
         if isinstance(reply, Exception):
             _report([event], reply)
             fault = Busy("The article's records are damaged, so nothing was stored; see the logs.")
             return rejection(fault, event)
-        code, seq, *chain = (part.decode() for part in reply)
-        if not chain:
-            return rejection(Refused(code, explain(code, event, int(seq))), event)
+        code, *facts = (part.decode() for part in reply)
+        if code not in _STORED:
+            seq = int(facts[0]) if facts[0].isdigit() else None
+            return rejection(Refused(code, explain(code, event, seq)), event)
+        seq, chain = facts if len(facts) == 2 else (None, None)
         return Receipt(
             status=code,
             id=event.id,
             source=event.source,
             article=event.subject,
-            seq=int(seq),
-            chain=chain[0],
+            seq=int(seq) if seq else None,
+            chain=chain,
             durability=self._durability,
+            held=facts == ["held"],
+            spiked=facts == ["spiked"],
+            findings=() if code == "duplicate" else checked.findings,
         )
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from starlette.responses import PlainTextResponse, Response
 
 from services.ingest.inbox import Inbox
+from services.ingest.release import Releaser
 from shared.runtime.health import Check, check_engine, report
 from shared.runtime.lanes import Lanes
 
@@ -25,10 +26,12 @@ class Probed:
     redis: Redis
     lanes: Lanes
     inbox: Inbox
+    releaser: Releaser
 
     async def checks(self) -> Mapping[str, Check]:
-        """Look whether the engine answers, pages keep up and the inbox is read."""
-        return {**await check_engine(self.redis, self.lanes), "inbox": self.inbox.check()}
+        """Look whether the engine answers, pages keep up, and our own loops run."""
+        ours = {"inbox": self.inbox.check(), "releases": self.releaser.check()}
+        return {**await check_engine(self.redis, self.lanes), **ours}
 
 
 @router.api_route("/healthz", methods=["GET", "HEAD"])

@@ -91,9 +91,10 @@ def _apply(draft: Draft, event: Event | None) -> None:
 
 
 def _time(event: Event) -> datetime:
+    """Return when readers are told that it happened: not before its embargo was over."""
     if event.time is None:
         raise ValueError("an event without a time")
-    return event.time
+    return max(event.time, event.embargo_until or event.time)
 
 
 _FACTS = (

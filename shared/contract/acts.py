@@ -95,6 +95,7 @@ class _Article(_Data):
     image: Picture | None = None
     canonical_url: Address | None = None
     update_order: Order | None = None
+    embargo_until: Time | None = None
 
 
 class Published(_Article):
@@ -148,6 +149,7 @@ class Posted(_Data):
     key_event: bool | None = None
     urgency: Annotated[int, Field(ge=1, le=9)] | None = None
     provenance: Literal["human", "wire", "automated"] | None = None
+    embargo_until: Time | None = None
 
 
 class Revised(_Data):

@@ -83,6 +83,12 @@ class Event:
         named: str | None = getattr(self.act, "update_id", None)
         return self.id if named is None and isinstance(self.act, Posted) else named
 
+    @property
+    def embargo_until(self) -> datetime | None:
+        """Before when nobody outside may know of this; None for at once."""
+        until: str | None = getattr(self.act, "embargo_until", None)
+        return parse_rfc3339(until) if until else None
+
 
 def parse_event(value: object) -> Event:
     """Check one decoded JSON value.

@@ -51,21 +51,22 @@ _INGEST = (
     _KEYLESS,
     _allowed("config|get"),
     *_INSTALL,
-    # append.lua
-    _may(
-        "eval evalsha",
-        *(_ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted, _ARTICLE.ledger),
-        *(_LANE.events, _LANE.dirty),
-    ),
+    # append.lua and release.lua
+    _may("eval evalsha", *_ARTICLE.filing),
     _may("rpush", _ARTICLE.ledger),
-    _may("hset", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
+    _may("hset", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted, _ARTICLE.holds),
+    _may("hincrby", _ARTICLE.article),
+    _may("hdel", _ARTICLE.holds),
     _may("xadd", _LANE.events, REFUSED),
-    _may("zadd", _LANE.dirty),
+    _may("zadd", _LANE.dirty, _LANE.held),
+    _may("zrem", _LANE.held),
     # and what it reads, as do the ledger's readers and the probes
-    _may_read("hget hmget", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
+    _may_read("hget hmget hlen", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
+    _may_read("hlen hgetall", _ARTICLE.holds),
     _may_read("llen lrange", _ARTICLE.ledger),
     _may_read("xlen", _LANE.events, INBOX),
     _may_read("zcard zrange", _LANE.dirty),
+    _may_read("zcard zrange zrangebyscore", _LANE.held),
     # the door
     _may_read("hget", API_KEYS),
     _may("hset", API_KEYS_USED),

@@ -53,6 +53,14 @@ class Lane:
         """Sorted set: slug → when it was updated, in microseconds."""
         return self._key("latest")
 
+    @property
+    def held(self) -> str:
+        """Sorted set: slug → when its next held event is due, in the engine's milliseconds.
+
+        Infinite where an editor has to say so.
+        """
+        return self._key("held")
+
     def article(self, slug: str) -> ArticleKeys:
         """Return the keys of one of this lane's articles."""
         return ArticleKeys(self, slug)
@@ -75,7 +83,7 @@ class ArticleKeys:
 
     @property
     def seen(self) -> str:
-        """Hash: id and source → seq, chain and fingerprint."""
+        """Hash: id and source → seq, chain and fingerprint; or `held` or `spiked` for a seq."""
         return self._key("seen")
 
     @property
@@ -85,8 +93,20 @@ class ArticleKeys:
 
     @property
     def posted(self) -> str:
-        """Hash: update_id → live or retracted, as filed."""
+        """Hash: update_id → live, held or retracted, as filed."""
         return self._key("posted")
+
+    @property
+    def holds(self) -> str:
+        """Hash: id and source → an event that is held, and so has no seq yet."""
+        return self._key("held")
+
+    @property
+    def filing(self) -> tuple[str, ...]:
+        """What the scripts that file an event work on, in the order of their KEYS."""
+        lane = self.lane
+        filed = (self.seen, self.article, self.posted, self.ledger, lane.events, lane.dirty)
+        return (*filed, self.holds, lane.held)
 
     @property
     def state(self) -> str:

@@ -26,6 +26,7 @@ Service = Literal["ingest", "render", "deliver"]
 CounterName = Literal[
     "writethru_events_total",
     "writethru_requests_refused_total",
+    "writethru_releases_total",
     "writethru_wakeups_total",
     "writethru_commits_total",
     "writethru_renders_failed_total",
@@ -106,6 +107,11 @@ METRICS: Mapping[MetricName, Metric] = {
     ),
     "writethru_requests_refused_total": _counter(
         "ingest", "Requests that were refused as a whole, by the problem's code.", code=()
+    ),
+    "writethru_releases_total": _counter(
+        "ingest",
+        "Held events that were due: released, or stopped because they may not be any more.",
+        result=("released", "stopped"),
     ),
     "writethru_append_seconds": Metric(
         "histogram",

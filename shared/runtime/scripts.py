@@ -1,4 +1,4 @@
-"""Lua scripts: one file each, run by their hash, loaded again when the engine forgot them."""
+"""Lua scripts: run by their hash, loaded again when the engine forgot them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Call = tuple[Sequence[str], Sequence[Argument]]
 
 
 class Script:
-    """One script of *package*; `run` is one atomic step in the engine."""
+    """One script of *package*, made of one file or several; `run` is one atomic step."""
 
-    def __init__(self, package: str, name: str) -> None:
-        self.text = files(package).joinpath(name).read_text("utf-8")
+    def __init__(self, package: str, *names: str) -> None:
+        self.text = "".join(files(package).joinpath(name).read_text("utf-8") for name in names)
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:

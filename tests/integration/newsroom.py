@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from services.ingest import append
 from services.render.core.wakeups import Wakeup
 from shared.article.article import Article
 from shared.article.dates import rfc3339
@@ -22,7 +23,7 @@ from shared.runtime.lanes import Lanes
 from shared.runtime.scripts import Script
 from tests.builders import OPENING, SLUG, Envelope, records
 
-APPEND = Script("services.ingest", "append.lua")
+APPEND = Script("services.ingest", *append.APPEND)
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,9 @@ class Newsroom:
     async def append(self, envelope: Envelope) -> list[bytes]:
         """Run the script as ingest would, and return its answer."""
         event = parse_event(envelope)
-        keys = self.keys(event.subject)
         answer: Any = await APPEND.run(
             self.redis,
-            [keys.seen, keys.article, keys.posted, keys.ledger, keys.lane.events, keys.lane.dirty],
+            self.keys(event.subject).filing,
             [
                 event.subject,
                 f"{event.id} {event.source}",
@@ -57,6 +57,7 @@ class Newsroom:
                 "",
                 "false" if event.time else "true",
                 orjson.dumps({"time": rfc3339(OPENING)} | envelope),
+                *(0, "", "[]"),
             ],
         )
         return list(answer)

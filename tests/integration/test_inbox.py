@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.ingest import inbox as module
-from services.ingest.append import Appender
+from services.ingest.append import Appender, Checked
 from services.ingest.inbox import CONSUMER, ENTRIES_A_BATCH, Inbox
 from shared.contract.events import MAX_EVENT_BYTES, Event
 from shared.contract.receipts import Receipt
@@ -162,8 +162,10 @@ async def test_entries_that_a_dead_reader_took_are_filed_by_the_next_before_newe
 class Dying(Appender):
     """Dies after what it appended is stored, before anybody hears of it."""
 
-    async def append(self, events: Sequence[Event]) -> list[Receipt]:
-        await super().append(events)
+    async def append(
+        self, events: Sequence[Event], checked: Sequence[Checked] = ()
+    ) -> list[Receipt]:
+        await super().append(events, checked)
         raise asyncio.CancelledError
 
 

@@ -74,10 +74,10 @@ def _of_update(facts: Facts, event: Event) -> str | None:
     return "update-retracted" if spent else None
 
 
-def explain(code: str, event: Event, seq: int) -> str:
+def explain(code: str, event: Event, seq: int | None) -> str:
     """Say what became of *event* and what to do; *seq* is the article's last.
 
-    For `id-conflict` it is that of the first event with the id.
+    For `id-conflict` it is that of the first event with the id, None where that has none.
     """
     article, update = f'Article "{event.subject}"', f'update "{event.update_id}"'
     match code:
@@ -101,8 +101,9 @@ def explain(code: str, event: Event, seq: int) -> str:
                 "read it again before you change it."
             )
         case "id-conflict":
+            which = "held or spiked" if seq is None else f"seq {seq}"
             return (
-                f"{article} has another event under this id and source, seq {seq}; "
+                f"{article} has another event under this id and source, {which}; "
                 "give each event an id of its own."
             )
         case _:

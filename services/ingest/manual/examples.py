@@ -76,6 +76,14 @@ EVENTS: tuple[Envelope, ...] = (
     _event("article.killed", "kill-1", "old-pier", note="Withdrawn on legal advice."),
 )
 
+#: Held until its time, and then like any other.
+EMBARGO = _event(
+    "update.posted",
+    "update-4",
+    text="The minister opens the bridge at noon.",
+    embargo_until="2099-03-01T12:00:00Z",
+)
+
 #: Refused as long as text can't be destroyed.
 REDACTION = _event(
     "update.redacted", "redaction-1", update_id="update-2", note="A court has ordered it."

@@ -34,6 +34,7 @@ DATA: Mapping[str, str] = {
     "image": "An image, or its address alone.",
     "canonical_url": "Where the article lives, if elsewhere.",
     "update_order": "How the page orders updates.",
+    "embargo_until": "Nobody outside learns of it before; the receipt says held until then.",
     "note": "What readers are told about this act. One line.",
     "update_id": "The update; a new one is named after its event when this is left out.",
     "text": "Markdown. [8] points to the source with n 8. Raw HTML is text.",
@@ -53,9 +54,13 @@ RECEIPT: Mapping[str, str] = {
     "id": "The event's.",
     "source": "The event's.",
     "article": "The event's subject.",
-    "status": "accepted: stored. duplicate: known already, nothing done. rejected: see problem, "
-    "nothing stored. unknown: may be stored; send it again with the same id.",
-    "seq": "Its number in the article's ledger; of a duplicate, that of the first.",
+    "status": "accepted: stored. duplicate: known already, nothing done. held: stored, and "
+    "released after its embargo or by an editor. rejected: see problem, nothing stored. unknown: "
+    "may be stored; send it again with the same id.",
+    "seq": "Its number in the article's ledger; of a duplicate, that of the first. "
+    "What is held has none yet.",
+    "held": "Of a duplicate: the first is still held.",
+    "spiked": "Of a duplicate: the first was held, and taken out before its release.",
     "chain": "The hash that names the article's history up to it.",
     "durability": "What an accepted event survives.",
     "findings": "What a desk should look at.",

@@ -16,7 +16,7 @@ from services.ingest.core.bodies import (
     MAX_REQUEST_BYTES,
     ONE,
 )
-from services.ingest.manual.examples import EVENTS, PROBLEMS, SLUG
+from services.ingest.manual.examples import EMBARGO, EVENTS, PROBLEMS, SLUG
 from services.ingest.manual.schemas import Json, schemas
 from shared.contract.copy_rules import MAX_SLUG
 from shared.contract.copy_rules import SLUG as SLUG_PATTERN
@@ -58,6 +58,7 @@ def document() -> Json:
 
 def _filing() -> Json:
     examples = {event["type"].removeprefix("writethru."): {"value": event} for event in EVENTS}
+    examples["embargo"] = {"value": EMBARGO}
     return {
         "operationId": "fileEvents",
         "summary": "File one event, a batch, or one event a line",

@@ -13,7 +13,7 @@ from shared.runtime.problems import PROBLEMS
 
 Json = dict[str, Any]
 
-_TIMES = ("time", "published_at")
+_TIMES = ("time", "published_at", "embargo_until")
 #: In the words of JSON Schema, whose regular expressions know no `(?i)`.
 _PATTERNS = {"datacontenttype": r"^application/(json|[\w.+-]+\+json)(;.*)?$"}
 _STATUSES = ["accepted", "duplicate", "held", "rejected", "unknown"]
@@ -92,6 +92,7 @@ def _receipt() -> Json:
         "status": {"enum": _STATUSES}, "seq": {"type": "integer", "minimum": 1},
         "chain": _HEX, "durability": text, "findings": {"type": "array"},
         "line": {"type": "integer", "minimum": 1}, "problem": _ref("Problem"),
+        "held": {"const": True}, "spiked": {"const": True},
     }  # fmt: skip
     properties = {name: {**kinds[name], "description": fields.RECEIPT[name]} for name in kinds}
     return {"type": "object", "required": ["status"], "properties": properties}
