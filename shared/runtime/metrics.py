@@ -22,9 +22,12 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import Metric as Family
 
+from shared.runtime.problems import PROBLEMS
+
 Service = Literal["ingest", "render", "deliver"]
 CounterName = Literal[
     "writethru_events_total",
+    "writethru_events_refused_total",
     "writethru_requests_refused_total",
     "writethru_releases_total",
     "writethru_wakeups_total",
@@ -98,15 +101,20 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_engine_uptime_seconds": _engine("For how long the engine has run."),
     "writethru_events_total": _counter(
         "ingest",
-        "Events, by source (twenty of them, then other), act, what became of them, and the code of "
-        "the problem if there was one.",
+        "Events, by source (twenty of them, then other), act, and what became of them.",
         source=(),
         type=(),
         status=(),
-        code=(),
+    ),
+    "writethru_events_refused_total": _counter(
+        "ingest",
+        "Events that were not stored, or of which nobody knows, by the problem's code.",
+        code=tuple(PROBLEMS),
     ),
     "writethru_requests_refused_total": _counter(
-        "ingest", "Requests that were refused as a whole, by the problem's code.", code=()
+        "ingest",
+        "Requests that were refused as a whole, by the problem's code.",
+        code=tuple(PROBLEMS),
     ),
     "writethru_releases_total": _counter(
         "ingest",
@@ -194,6 +202,11 @@ def count(name: CounterName, by: float = 1, **labels: str) -> None:
     """Add *by* to a counter."""
     counter = _COUNTERS[name]
     (counter.labels(**labels) if labels else counter).inc(by)
+
+
+def begin(name: CounterName, **labels: str) -> None:
+    """Show one series of a counter at 0, so that it is seen to rise."""
+    _COUNTERS[name].labels(**labels)
 
 
 def show(name: GaugeName, value: float, **labels: str) -> None:
