@@ -24,6 +24,7 @@ COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
     "File and read": ("publish", "page", "watch", "fold"),
     "Say who may publish": ("keys",),
+    "Look at what waits": ("held",),
     "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild"),
 }
