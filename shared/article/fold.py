@@ -24,7 +24,7 @@ from shared.contract.events import Event
 
 #: Raised whenever the same ledger gives other state; stored state of another revision is
 #: folded again from the ledger.
-FOLD_REVISION = 1
+FOLD_REVISION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _revised(draft: Draft, _: Event, act: acts.Revised) -> None:
 
 def _corrected(draft: Draft, event: Event, act: acts.Corrected) -> None:
     if update := draft.live(act.update_id):
-        note = Note("corrected", _time(event), act.note)
+        note = Note("corrected", _time(event), act.note, draft.head.version)
         draft.amend(update, **_edited(act), notes=(*update.notes, note))
         draft.acted(note.time)
 
@@ -231,7 +231,7 @@ def _corrected(draft: Draft, event: Event, act: acts.Corrected) -> None:
 def _retracted(draft: Draft, event: Event, act: acts.Retracted) -> None:
     """Leave the update's place, time and notes; everything else was its copy."""
     if update := draft.live(act.update_id):
-        note = Note("retracted", _time(event), act.note)
+        note = Note("retracted", _time(event), act.note, draft.head.version)
         draft.put(
             Update(
                 update.update_id, update.number, update.posted, draft.mark, update.time,
