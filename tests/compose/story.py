@@ -45,7 +45,7 @@ START_ENGINE = "docker compose start redis"
 RESTORE = "docker compose run --rm -T --no-deps --entrypoint tar redis -C /data -xf - < ledger.tar"
 DOWN = "docker compose down"
 UP_AGAIN = "docker compose up --detach --wait"
-REMOVE = "docker compose --profile tools down --volumes"
+REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
