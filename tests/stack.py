@@ -158,6 +158,19 @@ class Stack(Command):
         receipts: list[dict[str, Any]] = answer.json()["receipts"]
         return receipts
 
+    def command(self, *words: str) -> list[str]:
+        """Run `writethru` with *words* on its engine, and return the lines it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *words, "--redis-url", self.redis_url],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
     def page(self, slug: str, version: int) -> dict[str, Any]:
         """Wait until the article has *version*, and return it."""
         until_sync(lambda: self._version(slug) >= version, START_SECONDS)

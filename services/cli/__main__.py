@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from importlib import import_module
-from keyword import iskeyword
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -25,10 +24,8 @@ COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
     "File and read": ("publish", "page", "watch", "fold"),
     "Say who may publish": ("keys",),
-    "Look at what waits": ("held",),
     "See how it is": ("status", "doctor"),
-    "Check what is stored": ("verify", "rebuild"),
-    "Keep and move": ("export", "import"),
+    "Check what is stored": ("verify", "rebuild", "redact"),
 }
 INTERRUPTED = 130
 EPILOG = "./writethru test runs the test suite; further words go to pytest."
@@ -120,7 +117,7 @@ def _group() -> typer.Typer:
 
 def _add(app: typer.Typer, name: str, heading: str) -> None:
     """Add the command *name*; its module has either a `command`, or an `overview` and `ACTIONS`."""
-    module = import_module(f"services.cli.{name}{'_' if iskeyword(name) else ''}")
+    module = import_module(f"services.cli.{name}")
     if not hasattr(module, "ACTIONS"):
         app.command(name, cls=_Command, rich_help_panel=heading)(module.command)
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from services.cli.failure import Failure
-from services.cli.stored import DataDir, RedisUrl, Slugs, articles, differences, installation
+from services.cli.stored import DataDir, RedisUrl, Slugs, articles, installation, verified
 from services.cli.telling import counted
 from services.render.core.filed import LedgerError
 from services.render.store import Store
@@ -47,12 +47,12 @@ async def _rebuild(slugs: Sequence[str], redis_url: str | None, data_dir: Path |
 
 async def _replace(redis: Redis, here: Installation, store: Store, slug: str) -> list[str]:
     """Rebuild one article, and return what differs afterwards."""
-    before = await differences(redis, here, slug)
+    before = (await verified(redis, here, slug)).differences
     try:
         await store.rebuild(slug)
     except LedgerError as error:
         return [str(error)]
-    left = await differences(redis, here, slug)
+    left = (await verified(redis, here, slug)).differences
     if len(left) < len(before):
         print(f"{slug}: {counted(len(before) - len(left), 'difference')} mended", flush=True)
     return left

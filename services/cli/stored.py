@@ -15,7 +15,7 @@ from services.cli.failure import WRONG_SETTING, Failure, misused
 from services.cli.options import is_set, settings
 from services.cli.remote import check_slug
 from services.cli.stack import ADDRESS
-from services.render.verify import every_article, verify
+from services.render.verify import Verified, every_article, verify
 from shared.contract.errors import Busy
 from shared.runtime.data_folder import DataFolderError
 from shared.runtime.engine import Engine
@@ -118,7 +118,7 @@ async def articles(redis: Redis, lanes: Lanes, chosen: Sequence[str]) -> list[st
     return sorted({slug async for slug in every_article(redis, lanes)})
 
 
-async def differences(redis: Redis, here: Installation, slug: str) -> list[str]:
+async def verified(redis: Redis, here: Installation, slug: str) -> Verified:
     """Return where what is stored of *slug* is not what its ledger gives.
 
     Raises:

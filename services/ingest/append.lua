@@ -7,8 +7,11 @@
 -- ARGV[8] envelope as JSON                       ARGV[9] end of its embargo in milliseconds, or 0
 -- ARGV[10] "check" if an editor has to release it, or ""
 -- ARGV[11] findings as JSON
+-- ARGV[12] of a redaction: where the ledger ended when it was read; then seq and record, seq and
+--          record, … of each entry about the update, without its text
 --
--- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"}, or
+-- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"},
+-- {"again"} to a redaction: the ledger has grown since, read on; or
 -- {<problem code>, seq}; the latter with "held" or "spiked" where the other event has no seq.
 
 local known = redis.call("HGET", KEYS[1], ARGV[2])
@@ -37,6 +40,20 @@ if code then
     return { code, tostring(article.seq) }
 end
 
+if event.act == "update.redacted" and tonumber(ARGV[12]) ~= article.seq then
+    return { "again" }
+end
+
+-- The text goes in the step that takes it back; a renderer sees to where else it is.
+local function destroy(seq)
+    for n = 13, #ARGV, 2 do
+        redis.call("LSET", KEYS[4], ARGV[n] - 1, ARGV[n + 1])
+    end
+    redis.call("SADD", KEYS[9], slug .. " " .. seq)
+end
+
+local function about_update(held) return held.update == event.update end
+
 -- What was never released is taken back without a trace: the act has no place in the ledger.
 local function take_back(chosen)
     spike(read_holds(), chosen)
@@ -52,9 +69,13 @@ if event.act == "article.killed" then
     end
     if holding > 0 then spike(read_holds(), all) end
 elseif update == "held" and TAKES_BACK[event.act] then
-    local answer = take_back(function(held) return held.update == event.update end)
+    local answer = take_back(about_update)
     redis.call("HSET", KEYS[3], event.update, "retracted")
+    if event.act == "update.redacted" then destroy(0) end
     return answer
+elseif event.act == "update.redacted" and article.status ~= "held" then
+    if holding > 0 then spike(read_holds(), about_update) end
+    destroy(article.seq + 1)
 else
     local due, stop = tonumber(ARGV[9]), ARGV[10]
     local behind = article.status == "held" or update == "held"

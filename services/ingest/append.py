@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -15,7 +15,9 @@ from redis.exceptions import ResponseError
 from services.ingest.core.holding import CHECK, due_ms
 from services.ingest.core.legality import explain
 from services.ingest.counting import count_event
+from services.ingest.masks import Masks
 from shared.article.dates import rfc3339
+from shared.contract.acts import Redacted
 from shared.contract.canonical import fingerprint
 from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, WritethruError
 from shared.contract.events import Event
@@ -83,11 +85,11 @@ class Appender:
 
     async def _append(self, lane: Lane, items: Sequence[_Item]) -> list[Receipt]:
         receipts: list[Receipt] = []
-        for start in range(0, len(items), STEP_EVENTS):
+        for step in steps(items):
             try:
-                receipts += await self._step(lane, items[start : start + STEP_EVENTS])
+                receipts += await self._step(lane, step)
             except TryAgain as error:
-                rest = [event for event, _ in items[start:]]
+                rest = [event for event, _ in items[len(receipts) :]]
                 _report(rest, error.__cause__ or error)
                 return receipts + [rejection(error, event) for event in rest]
         return receipts
@@ -98,7 +100,7 @@ class Appender:
         try:
             with refusals():
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    replies = await self._script.run_all(self._redis, calls)
+                    replies = await self._replies(lane, items, calls)
         except TimeoutError as error:
             raise OutcomeUnknown(SILENT) from error
         except ResponseError as error:
@@ -106,6 +108,18 @@ class Appender:
         finally:
             observe("writethru_append_seconds", monotonic() - began)
         return [self._receipt(*item, reply) for item, reply in zip(items, replies, strict=True)]
+
+    async def _replies(self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call]) -> Any:
+        event, _ = items[0]
+        if not isinstance(event.act, Redacted):
+            return await self._script.run_all(self._redis, calls)
+        [(keys, words)] = calls
+        masks = Masks(self._redis, lane.article(event.subject).ledger, event.act.update_id)
+        while True:
+            masked = [*words, *await masks.read_on()]
+            reply = await self._script.run(self._redis, keys, masked)
+            if reply != [b"again"]:
+                return [reply]
 
     def _call(self, lane: Lane, event: Event, checked: Checked) -> Call:
         clocked = event.time is None
@@ -149,6 +163,21 @@ class Appender:
             spiked=facts == ["spiked"],
             findings=() if code == "duplicate" else checked.findings,
         )
+
+
+def steps(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Cut *items* into what goes to the engine at once; a redaction goes alone."""
+    start = 0
+    for end, (event, _) in enumerate(items):
+        alone = isinstance(event.act, Redacted)
+        if end > start and (alone or end - start == STEP_EVENTS):
+            yield items[start:end]
+            start = end
+        if alone:
+            yield items[end : end + 1]
+            start = end + 1
+    if items[start:]:
+        yield items[start:]
 
 
 def rejection(error: WritethruError, event: Event) -> Receipt:

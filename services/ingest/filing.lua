@@ -11,6 +11,8 @@
 -- KEYS[7] holds    hash    "<id> <source>" -> an event that is held, in the form of PREFIX
 -- KEYS[8] held     zset    slug -> when its next held event is due, in milliseconds; inf: when an
 --                          editor says so
+-- KEYS[9] redactions set   "<slug> <seq>" of a redaction whose text is to be destroyed; seq 0: the
+--                          event itself has none
 --
 -- ARGV[1] is the slug.
 
@@ -21,6 +23,7 @@ redis.call("HLEN", KEYS[3])
 redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])
+redis.call("SCARD", KEYS[9])
 local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status")
 local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3] }
 if length ~= article.seq then

@@ -6,21 +6,26 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
 
 from services.render.consume import Consumer, make_groups
+from services.render.destroy import Destroyer
 from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
+from shared.runtime.clock import new_name
 from shared.runtime.health import Check, check_engine
 from shared.runtime.installation import await_installation
 from shared.runtime.internal import Internal, bound, serving
+from shared.runtime.keys import REDACTING
 from shared.runtime.lanes import Lanes
+from shared.runtime.lease import Lease
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
@@ -76,8 +81,13 @@ class App:
         await make_groups(redis, lanes)
         consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
         sweeper = Sweeper(redis, lanes, rendering, self._timing)
-        async with _running(consumer), _task(sweeper) as sweeping:
-            fault = partial(_fault, consumer, sweeping)
+        destroyer = Destroyer(redis, lanes, Lease(redis, REDACTING, new_name()))
+        async with (
+            _running(consumer),
+            _task(sweeper.run()) as sweeping,
+            _task(destroyer.run()) as destroying,
+        ):
+            fault = partial(_fault, consumer, sweeping, destroying)
             self._internal.watch(redis, lanes, partial(_checks, redis, lanes, fault))
             log.info("service.started", consumer=_name(), lanes=len(lanes))
             return await _watch(fault)
@@ -96,8 +106,12 @@ async def _watch(find_fault: Fault) -> int:
             return EXIT_FAULT
 
 
-def _fault(consumer: Consumer, sweeping: asyncio.Task[None]) -> str | None:
-    return "the sweeper has ended" if sweeping.done() else consumer.fault()
+def _fault(
+    consumer: Consumer, sweeping: asyncio.Task[None], destroying: asyncio.Task[None]
+) -> str | None:
+    if sweeping.done():
+        return "the sweeper has ended"
+    return "redactions are not carried out" if destroying.done() else consumer.fault()
 
 
 async def _checks(redis: Redis, lanes: Lanes, find_fault: Fault) -> Mapping[str, Check]:
@@ -116,8 +130,8 @@ async def _running(consumer: Consumer) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _task(sweeper: Sweeper) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(sweeper.run())
+async def _task(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(work)
     try:
         yield task
     finally:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from services.render.core.audit import Kept, ledger_faults, state_faults
+from services.render.core.audit import Kept, ledger_faults, redactions, state_faults
 from services.render.core.filed import FIELDS, read_filed
 from shared.article.article import Article, Head
 from shared.article.fold import continued
@@ -24,6 +24,13 @@ TRIES = 20
 PAUSE_SECONDS = 0.1
 
 
+class Verified(NamedTuple):
+    """What is not as the ledger gives it, and which of its events were redacted, in sentences."""
+
+    differences: list[str]
+    redacted: list[str]
+
+
 async def every_article(redis: Redis, lanes: Lanes) -> AsyncIterator[str]:
     """Yield the slug of every article that has a ledger, in no order; one of them maybe twice."""
     async for key in redis.scan_iter(match=Lane("*").article("*").ledger, count=1_000):
@@ -32,7 +39,7 @@ async def every_article(redis: Redis, lanes: Lanes) -> AsyncIterator[str]:
             yield slug
 
 
-async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> list[str]:
+async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> Verified:
     """Return every difference between what is stored of *slug* and what its ledger gives.
 
     *key* is the installation's. An article that is behind is given two seconds to catch up.
@@ -41,7 +48,7 @@ async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> list[str]
         Busy: it changes faster than it can be read.
     """
     keys = lanes.of(slug).article(slug)
-    behind: list[str] | None = None
+    behind: Verified | None = None
     for _ in range(TRIES):
         kept = await _read(redis, keys)
         if kept is not None:
@@ -54,18 +61,31 @@ async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> list[str]
     return behind
 
 
-async def _compare(redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept) -> list[str]:
+async def _compare(redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept) -> Verified:
     records: list[bytes] = []
     while more := await _records(redis, keys, len(records)):
         records += more
     # What was filed since is not in what was read of the rest.
     records = records[: kept.filed.seq or None]
     faults = list(ledger_faults(key, records, kept))
+    redacted = await _redacted(redis, keys, records)
     try:
         article = await _folded(keys.slug, records[: kept.filed.version])
     except ValueError:
-        return [*faults, "ledger: it can't be folded"]
-    return [*faults, *state_faults(article, kept)]
+        return Verified([*faults, "ledger: it can't be folded"], redacted)
+    return Verified([*faults, *state_faults(article, kept)], redacted)
+
+
+async def _redacted(redis: Redis, keys: ArticleKeys, records: list[bytes]) -> list[str]:
+    by = redactions(records)
+    notes = [f"{keys.slug} {seq}" for seq in set(by.values())]
+    open_: Any = await redis.smismember(keys.lane.redactions, notes) if notes else []
+    pending = {note for note, is_open in zip(notes, open_, strict=True) if is_open}
+    return [
+        f"event {seq} is redacted, by event {redaction}"
+        + ("; its text is still being destroyed" * (f"{keys.slug} {redaction}" in pending))
+        for seq, redaction in by.items()
+    ]
 
 
 async def _folded(slug: str, records: list[bytes]) -> Article:
@@ -92,17 +112,14 @@ async def _read(redis: Redis, keys: ArticleKeys) -> Kept | None:
         step.hkeys(keys.updates)
         step.hgetall(keys.pages)
         step.zrange(keys.changed, 0, -1, withscores=True)
-        step.zrange(keys.noted, 0, -1, withscores=True)
-        step.zrange(keys.key_events, 0, -1, withscores=True)
         step.zscore(keys.lane.latest, keys.slug)
-        facts, seen, state, names, pages, *ranked, latest = await step.execute()
+        facts, seen, state, names, pages, changed, latest = await step.execute()
     updates = await _values(redis, keys.updates, names)
     now: Any = await redis.hmget(keys.article, *FIELDS, "chain")
     if now != facts:
         return None
     filed, chain = read_filed(facts[:-1]), (facts[-1] or b"").decode()
-    changed, noted, key = map(dict, ranked)
-    return Kept(filed, chain, seen, state, updates, pages, changed, noted, key, latest)
+    return Kept(filed, chain, seen, state, updates, pages, dict(changed), latest)
 
 
 async def _values(redis: Redis, key: str, names: list[bytes]) -> dict[bytes, bytes]:

@@ -23,15 +23,11 @@ Status = Literal["unpublished", "live", "closed", "killed"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What an editor tells readers about an act; *kind* is the act's last word on the wire.
-
-    *version* is the one that an update's note came with: notes are ordered by it, not by time.
-    """
+    """What an editor tells readers about an act; *kind* is the act's last word on the wire."""
 
     kind: str
     time: datetime
     note: str
-    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +97,6 @@ class Update:
         return self.copy is None
 
     @property
-    def noted(self) -> int:
-        """The version of its last note, 0 without one."""
-        return self.notes[-1].version if self.notes else 0
-
-    @property
     def page(self) -> int:
         """The page that holds it, from 1."""
         return page_of(self.number)
@@ -117,8 +108,7 @@ class Head:
 
     *posted* counts every update ever posted, *update_count* the live ones. *arranged* is the
     version at which zone, locale or order changed last: a reader from before sees other lines
-    everywhere, so it has to load the page. Likewise *noted* is the version at which the list of
-    corrections changed last, *keyed* that of the key events, *sourced* the sources of any update.
+    everywhere, so it has to load the page.
     """
 
     slug: str
@@ -146,9 +136,6 @@ class Head:
     body_words: int = 0
     body: Mark = Mark()
     arranged: int = 0
-    noted: int = 0
-    keyed: int = 0
-    sourced: int = 0
     note: Note | None = None
     quarantined: tuple[int, ...] = ()
 

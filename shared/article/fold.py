@@ -24,7 +24,7 @@ from shared.contract.events import Event
 
 #: Raised whenever the same ledger gives other state; stored state of another revision is
 #: folded again from the ledger.
-FOLD_REVISION = 2
+FOLD_REVISION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,24 +223,34 @@ def _revised(draft: Draft, _: Event, act: acts.Revised) -> None:
 
 def _corrected(draft: Draft, event: Event, act: acts.Corrected) -> None:
     if update := draft.live(act.update_id):
-        note = Note("corrected", _time(event), act.note, draft.head.version)
+        note = Note("corrected", _time(event), act.note)
         draft.amend(update, **_edited(act), notes=(*update.notes, note))
         draft.acted(note.time)
 
 
 def _retracted(draft: Draft, event: Event, act: acts.Retracted) -> None:
-    """Leave the update's place, time and notes; everything else was its copy."""
     if update := draft.live(act.update_id):
-        note = Note("retracted", _time(event), act.note, draft.head.version)
-        draft.put(
-            Update(
-                update.update_id, update.number, update.posted, draft.mark, update.time,
-                copy=None, notes=(*update.notes, note),
-            )
-        )  # fmt: skip
-        if draft.head.pinned == update.update_id:
-            draft.head = replace(draft.head, pinned=None)
-        draft.acted(note.time)
+        note = Note("retracted", _time(event), act.note)
+        _withdraw(draft, update, (*update.notes, note))
+
+
+def _redacted(draft: Draft, event: Event, act: acts.Redacted) -> None:
+    """Leave no note but this one, for any other may quote the text."""
+    if update := draft.find(act.update_id):
+        _withdraw(draft, update, (Note("retracted", _time(event), act.note),))
+
+
+def _withdraw(draft: Draft, update: Update, notes: tuple[Note, ...]) -> None:
+    """Leave the update's place, time and *notes*; everything else was its copy."""
+    draft.put(
+        Update(
+            update.update_id, update.number, update.posted, draft.mark, update.time,
+            copy=None, notes=notes,
+        )
+    )  # fmt: skip
+    if draft.head.pinned == update.update_id:
+        draft.head = replace(draft.head, pinned=None)
+    draft.acted(notes[-1].time)
 
 
 def _pinned(draft: Draft, _: Event, act: acts.Pinned) -> None:
@@ -272,7 +282,7 @@ HANDLERS: Mapping[type, Callable[[Draft, Event, Any], None]] = {
     acts.Revised: _revised,
     acts.Corrected: _corrected,
     acts.Retracted: _retracted,
-    acts.Redacted: _retracted,
+    acts.Redacted: _redacted,
     acts.Pinned: _pinned,
     acts.Unpinned: _unpinned,
 }

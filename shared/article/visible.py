@@ -80,6 +80,11 @@ def visible_entry(entry: Entry, taken: TakenBack) -> Entry:
     return entry if shown is entry.event.envelope else replace(entry, event=parse_event(shown))
 
 
+def wordless(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a redaction leaves of *event*: notes may quote, so they go as well."""
+    return _masked(event, _MASKED)
+
+
 def update_of(event: Mapping[str, Any]) -> str | None:
     """Return the id of the update that *event* is about."""
     named: str | None = event["data"].get("update_id")

@@ -47,8 +47,6 @@ class Rights:
             return f"{self.who} is not for the article {subject}."
         if not _matches(source, self.sources):
             return f"{self.who} is not for the source {source}."
-        if type_ == acts.Redacted.wire:
-            return f"{type_} can't destroy text yet, so it is refused; retract the update instead."
         return None
 
     def refusal_to_read(self, subject: str) -> str | None:

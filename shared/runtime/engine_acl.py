@@ -1,6 +1,7 @@
 """Who may do what in the engine: one user a service, with the commands and the keys it works with.
 
-No service can change or remove what is in a ledger: ingest may append to it, the others may read.
+No service but ingest can write to a ledger; it may append, and put another entry in an entry's
+place, which redactions take, but remove none.
 What faces the readers may only read. A command inside a script needs its right as any other does;
 EVAL itself wants its keys for reading and writing, whatever the script does with them.
 """
@@ -17,14 +18,15 @@ from shared.runtime.keys import (
     INBOX_READER,
     LANES,
     META,
+    REDACTING,
     REFUSED,
     Lane,
+    beside,
     failures,
 )
 
 _LANE = Lane("*")
 _ARTICLE = _LANE.article("*")
-_SORTED = (_ARTICLE.changed, _ARTICLE.noted, _ARTICLE.key_events)
 
 
 def _may(commands: str, *keys: str) -> str:
@@ -54,11 +56,12 @@ _INGEST = (
     *_INSTALL,
     # append.lua and release.lua
     _may("eval evalsha", *_ARTICLE.filing),
-    _may("rpush", _ARTICLE.ledger),
+    _may("rpush lset", _ARTICLE.ledger),
     _may("hset", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted, _ARTICLE.holds),
     _may("hincrby", _ARTICLE.article),
     _may("hdel", _ARTICLE.holds),
     _may("xadd", _LANE.events, REFUSED),
+    _may("sadd", _LANE.redactions),
     _may("zadd", _LANE.dirty, _LANE.held),
     _may("zrem", _LANE.held),
     # and what it reads, as do the ledger's readers and the probes
@@ -66,6 +69,7 @@ _INGEST = (
     _may_read("hlen hgetall", _ARTICLE.holds),
     _may_read("llen lrange", _ARTICLE.ledger),
     _may_read("xlen", _LANE.events, INBOX),
+    _may_read("scard", _LANE.redactions),
     _may_read("zcard zrange", _LANE.dirty),
     _may_read("zcard zrange zrangebyscore", _LANE.held),
     # the door
@@ -84,23 +88,35 @@ _RENDER = (
     _may(
         "eval evalsha",
         *(_ARTICLE.article, _ARTICLE.ledger, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
-        *(*_SORTED, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
+        *(_ARTICLE.changed, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
     ),
     _may("hset", _ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     _may("hdel", _ARTICLE.updates),
-    _may("del", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages, *_SORTED),
-    _may("zadd", *_SORTED, _LANE.latest),
-    _may("zrem", _ARTICLE.noted, _ARTICLE.key_events, _LANE.latest, _LANE.dirty),
+    _may("del", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages, _ARTICLE.changed),
+    _may("zadd", _ARTICLE.changed, _LANE.latest),
+    _may("zrem", _LANE.latest, _LANE.dirty),
     _may("xadd", _LANE.changes),
     _may("xgroup|create xreadgroup xack xgroup|delconsumer", _LANE.events),
     _may("xtrim", _LANE.events, _LANE.changes),
+    # what redactions leave to do
+    _allowed("bgrewriteaof"),
+    _may("eval get set del", REDACTING),
+    _may("smembers srem", _LANE.redactions),
+    _may(
+        "eval evalsha exists xinfo|stream xinfo|groups xrange xpending rename",
+        *(_LANE.events, beside(_LANE.events), REFUSED, beside(REFUSED)),
+    ),
+    _may(
+        "del xadd xsetid xclaim xgroup|create xgroup|destroy",
+        *(beside(_LANE.events), beside(REFUSED)),
+    ),
     # and what they read
     _may_read(
         "hget hmget hkeys hlen hexists",
         *(_ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     ),
     _may_read("lrange lindex", _ARTICLE.ledger),
-    _may_read("zcard zrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
+    _may_read("zcard zrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
     _may_read(
         "exists xlen xrange xpending xinfo|groups xinfo|consumers", _LANE.events, _LANE.changes
     ),
@@ -111,7 +127,7 @@ _DELIVER = (
     *_INSTALLED,
     _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     _may_read("lindex", _ARTICLE.ledger),
-    _may_read("zcard zrange zrevrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
+    _may_read("zcard zrange zrevrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
     _may_read("xread xrange xinfo|stream", _LANE.changes),
 )
 

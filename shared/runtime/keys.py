@@ -15,6 +15,7 @@ API_KEYS_USED = "writethru:keys:used"
 INBOX = "writethru:inbox"
 INBOX_READER = "writethru:inbox:reader"
 REFUSED = "writethru:refused"
+REDACTING = "writethru:redacting"
 RENDER_GROUP = "render"
 INBOX_GROUP = "ingest"
 
@@ -22,6 +23,12 @@ INBOX_GROUP = "ingest"
 def failures(address: str, key_id: str) -> str:
     """Return the counter of wrong secrets from *address*; for unknown keys, *key_id* is empty."""
     return f"writethru:failures:{address}:{key_id}"
+
+
+def beside(key: str) -> str:
+    """Return a key on the same node as *key*, for making it anew."""
+    tag = key if key.startswith("{") else f"{{{key}}}"
+    return f"{tag}:new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,11 @@ class Lane:
         Infinite where an editor has to say so.
         """
         return self._key("held")
+
+    @property
+    def redactions(self) -> str:
+        """Set: "<slug> <seq>" of each redaction whose text is still to be destroyed."""
+        return self._key("redactions")
 
     def article(self, slug: str) -> ArticleKeys:
         """Return the keys of one of this lane's articles."""
@@ -106,7 +118,7 @@ class ArticleKeys:
         """What the scripts that file an event work on, in the order of their KEYS."""
         lane = self.lane
         filed = (self.seen, self.article, self.posted, self.ledger, lane.events, lane.dirty)
-        return (*filed, self.holds, lane.held)
+        return (*filed, self.holds, lane.held, lane.redactions)
 
     @property
     def state(self) -> str:
@@ -127,13 +139,3 @@ class ArticleKeys:
     def changed(self) -> str:
         """Sorted set: update_id → version of its last change."""
         return self._key("changed")
-
-    @property
-    def noted(self) -> str:
-        """Sorted set: update_id → version of its last correction, or of its retraction."""
-        return self._key("noted")
-
-    @property
-    def key_events(self) -> str:
-        """Sorted set: update_id → number, of the live key events."""
-        return self._key("key_events")

@@ -36,6 +36,7 @@ CounterName = Literal[
     "writethru_articles_swept_total",
     "writethru_events_quarantined_total",
     "writethru_entries_trimmed_total",
+    "writethru_redactions_total",
     "writethru_frames_total",
     "writethru_hub_restarts_total",
     "writethru_answers_total",
@@ -46,8 +47,6 @@ GaugeName = Literal[
     "writethru_lag_seconds",
     "writethru_dirty_articles",
     "writethru_waiting_wakeups",
-    "writethru_held_events",
-    "writethru_release_overdue_seconds",
     "writethru_engine_memory_used_bytes",
     "writethru_engine_memory_max_bytes",
     "writethru_engine_uptime_seconds",
@@ -118,14 +117,6 @@ METRICS: Mapping[MetricName, Metric] = {
         "Requests that were refused as a whole, by the problem's code.",
         code=tuple(PROBLEMS),
     ),
-    "writethru_held_events": Metric(
-        "gauge", ("ingest",), "Events that are held: under embargo, or for an editor to look at."
-    ),
-    "writethru_release_overdue_seconds": Metric(
-        "gauge",
-        ("ingest",),
-        "How long ago the held event that has waited longest for its release was due.",
-    ),
     "writethru_releases_total": _counter(
         "ingest",
         "Held events that were due: released, or stopped because they may not be any more.",
@@ -176,6 +167,9 @@ METRICS: Mapping[MetricName, Metric] = {
         ("render",),
         "Entries that the lanes' streams hold.",
         {"stream": ("events", "changes")},
+    ),
+    "writethru_redactions_total": _counter(
+        "render", "Redactions whose text has been destroyed wherever the engine had it."
     ),
     "writethru_readers": Metric("gauge", ("deliver",), "Open streams and waiting long polls."),
     "writethru_frames_total": _counter(

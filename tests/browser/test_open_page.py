@@ -63,6 +63,20 @@ def test_a_post_a_correction_and_a_retraction_reach_an_open_page_without_a_reloa
     assert "1 update" in page.text("#count")
 
 
+def test_an_open_page_loses_a_redacted_text(stack: Stack, browser: Chrome) -> None:
+    # Given an open page with a text that must not be
+    page = OpenPage(stack, browser)
+    page.file(posted("u1", "A name."), corrected("u1", "Another name.", "Not that name."))
+    page.open()
+    # When it is redacted
+    stack.command("redact", page.slug, "u1", "--note", "A court has ordered it.")
+    page.version += 1
+    # Then the note of that stands in its place, and no other
+    page.caught_up()
+    assert "A court has ordered it." in page.text("#u-u1")
+    assert "name" not in page.text("main")
+
+
 #: Every act that an open page can meet, with the facts that show on a page.
 ACTS: list[dict[str, Any]] = [
     posted("u1", "First **bold** words, with [a link](https://example.org/).", headline="One"),

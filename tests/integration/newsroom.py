@@ -10,11 +10,13 @@ import orjson
 from redis.asyncio import Redis
 
 from services.ingest import append
+from services.ingest.masks import Masks
 from services.render.core.wakeups import Wakeup
 from shared.article.article import Article
 from shared.article.dates import rfc3339
 from shared.article.fold import replay
 from shared.article.stored import link_of, load_entry
+from shared.contract.acts import Redacted
 from shared.contract.canonical import fingerprint
 from shared.contract.events import parse_event
 from shared.runtime.installation import open_installation
@@ -45,9 +47,11 @@ class Newsroom:
     async def append(self, envelope: Envelope) -> list[bytes]:
         """Run the script as ingest would, and return its answer."""
         event = parse_event(envelope)
+        keys = self.keys(event.subject)
+        masks = Masks(self.redis, keys.ledger, event.update_id or "")
         answer: Any = await APPEND.run(
             self.redis,
-            self.keys(event.subject).filing,
+            keys.filing,
             [
                 event.subject,
                 f"{event.id} {event.source}",
@@ -58,6 +62,7 @@ class Newsroom:
                 "false" if event.time else "true",
                 orjson.dumps({"time": rfc3339(OPENING)} | envelope),
                 *(0, "", "[]"),
+                *(await masks.read_on() if isinstance(event.act, Redacted) else ()),
             ],
         )
         return list(answer)

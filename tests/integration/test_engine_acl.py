@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,28 +161,6 @@ def test_the_stack_does_all_its_work_on_the_rights_of_its_users(
     assert guarded.denied() == []
 
 
-def test_held_events_are_held_released_and_taken_back_on_the_rights_of_users(
-    guarded: Guarded, services: Services
-) -> None:
-    token = operate(guarded, "keys", "create", "cms", "--scope", "admin")
-    far, soon = "2099-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-
-    filed = services.post(
-        token, published(), posted("u1", embargo_until=soon), posted("u2", embargo_until=far),
-        retracted("u2"), posted("u3", id="u3", embargo_until=far), corrected("u3"),
-        published(slug=FERRY, embargo_until=far), killed(slug=FERRY),
-    )  # fmt: skip
-
-    assert [each["status"] for each in filed.json()["receipts"]] == ["accepted"] + ["held"] * 7
-    page = f"{services.deliver}/articles/{SLUG}"
-    until_sync(lambda: _version(services, page) == 2, 30)
-    assert len(operate(guarded, "held", "list", "--json").splitlines()) == 2
-    operate(guarded, "held", "release", "u3")
-    until_sync(lambda: _version(services, page) == 4, 30)
-    assert "\nwritethru_held_events 0.0\n" in services.get(f"{services.internal[0]}/metrics").text
-    assert guarded.denied() == []
-
-
 def _version(services: Services, page: str) -> int:
     answer = services.get(f"{page}.json")
     return int(answer.json()["version"]) if answer.status_code == 200 else 0
@@ -220,7 +197,9 @@ async def test_render_mends_and_tidies_on_its_rights(guarded: Guarded) -> None:
         await store.rebuild(SLUG)
 
         # Then all is as it should be, and nothing was denied
-        assert await verify(operator, installation.lanes, installation.key, SLUG) == []
+        assert (
+            await verify(operator, installation.lanes, installation.key, SLUG)
+        ).differences == []
     assert guarded.root.xinfo_consumers(lane.events, RENDER_GROUP) == []
     assert guarded.denied() == []
 
@@ -241,7 +220,6 @@ async def test_render_mends_and_tidies_on_its_rights(guarded: Guarded) -> None:
         "CONFIG REWRITE",
         "CLIENT LIST",
         "MONITOR",
-        "BGREWRITEAOF",
         "SET other x",
         "PUBLISH news x",
     ],
@@ -256,7 +234,6 @@ def test_nobody_may_endanger_the_engine(guarded: Guarded, user: str, act: str) -
     "act",
     [
         f"DEL {KEYS.ledger}",
-        f"LSET {KEYS.ledger} 0 x",
         f"LTRIM {KEYS.ledger} 1 0",
         f"LPOP {KEYS.ledger}",
         f"EXPIRE {KEYS.ledger} 1",
@@ -293,9 +270,6 @@ def test_no_service_may_touch_what_was_filed_or_who_may_file(
         ("deliver", f"XADD {INBOX} * data x"),
         ("deliver", f"XADD {LANE.changes} * article x"),
         ("deliver", f"HGET {KEYS.seen} x"),
-        ("deliver", f"HGETALL {KEYS.holds}"),
-        ("deliver", f"ZRANGE {LANE.held} 0 -1"),
-        ("render", f"HGETALL {KEYS.holds}"),
         ("deliver", f"HSETNX {META} other x"),
         ("deliver", "EVAL return 0"),
         (HEALTH, "INFO"),
@@ -312,7 +286,8 @@ def test_each_keeps_to_its_own_part(guarded: Guarded, user: str, act: str) -> No
     [
         ("render", f"return redis.call('RPUSH', '{KEYS.ledger}', 'x')"),
         ("render", f"return redis.call('DEL', '{KEYS.ledger}')"),
-        ("ingest", f"return redis.call('LSET', '{KEYS.ledger}', 0, 'x')"),
+        ("ingest", f"return redis.call('LTRIM', '{KEYS.ledger}', 1, 0)"),
+        ("render", f"return redis.call('LSET', '{KEYS.ledger}', 0, 'x')"),
     ],
 )
 def test_a_script_may_do_no_more_than_who_runs_it(guarded: Guarded, user: str, script: str) -> None:

@@ -72,7 +72,7 @@ def store(newsroom: Newsroom) -> Store:
 
 
 async def differences(newsroom: Newsroom, slug: str = SLUG) -> list[str]:
-    return await verify(newsroom.redis, newsroom.lanes, newsroom.key, slug)
+    return (await verify(newsroom.redis, newsroom.lanes, newsroom.key, slug)).differences
 
 
 def numbered(count: int) -> list[dict[str, Any]]:

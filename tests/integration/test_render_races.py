@@ -41,7 +41,7 @@ async def test_a_renderer_overtaken_while_it_reads_folds_nothing_twice(
     await slow.render(SLUG)
 
     # Then the correction is there once
-    assert await verify(newsroom.redis, newsroom.lanes, newsroom.key, SLUG) == []
+    assert (await verify(newsroom.redis, newsroom.lanes, newsroom.key, SLUG)).differences == []
 
 
 async def test_an_article_whose_kill_was_lost_in_a_failover_keeps_its_copy(
@@ -70,4 +70,4 @@ async def test_an_article_whose_kill_was_lost_in_a_failover_keeps_its_copy(
     await store.render(SLUG)
 
     # Then the article, live again, has its copy
-    assert await verify(redis, newsroom.lanes, newsroom.key, SLUG) == []
+    assert (await verify(redis, newsroom.lanes, newsroom.key, SLUG)).differences == []

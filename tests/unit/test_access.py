@@ -35,15 +35,8 @@ def test_an_act_is_for_the_scope_that_it_needs_and_for_admin(wire: str, scope: A
 
     if scope not in (needed, "admin"):
         assert said == f"Key 1f has no scope {needed}, which {wire} needs."
-    elif wire != "writethru.update.redacted":
+    else:
         assert said is None
-
-
-def test_a_redaction_is_refused_in_words_while_text_cannot_be_destroyed() -> None:
-    said = refusal(key("admin"), "writethru.update.redacted")
-
-    assert said is not None
-    assert "can't destroy text yet" in said
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ def test_a_correction_replaces_the_text_shows_its_note_and_moves_updated():
         corrected("u1", "Lorries.", "They were lorries.", at=clock(11)),
     )
     assert texts(after) == {"u1": "Lorries."}
-    assert after.updates["u1"].notes == (Note("corrected", at(11), "They were lorries.", 3),)
+    assert after.updates["u1"].notes == (Note("corrected", at(11), "They were lorries."),)
     assert (after.updates["u1"].time, after.head.updated_at) == (at(10), at(11))
 
 
@@ -337,7 +337,7 @@ def test_of_a_retracted_update_its_place_time_and_notes_remain_and_nothing_else(
         retracted("u1", "R.", at=clock(12)),
     )
     mark = Mark(5, after.head.chain[:12])
-    notes = (Note("corrected", at(11), "C.", 3), Note("retracted", at(12), "R.", 5))
+    notes = (Note("corrected", at(11), "C."), Note("retracted", at(12), "R."))
     assert after.updates["u1"] == Update("u1", 1, 2, mark, at(10), None, notes=notes)
     assert list(after.updates) == ["u1", "u2"]
     assert (after.head.update_count, after.head.posted) == (1, 2)
@@ -348,17 +348,22 @@ def test_a_retracted_update_stays_as_it_is_whatever_comes():
     opening = [published(), posted("u1"), retracted("u1")]
     before = article(*opening)
     late = (
-        revised("u1", text="T."), corrected("u1"), retracted("u1"), redacted("u1"), pinned("u1"),
+        revised("u1", text="T."), corrected("u1"), retracted("u1"), pinned("u1"),
         unpinned("u1"), posted("u1"),
     )  # fmt: skip
     for act in late:
         assert unmoved(before, article(*opening, act)), act["type"]
 
 
-def test_a_redaction_looks_like_a_retraction():
-    after = article(published(), posted("u1"), redacted("u1", "A court has ordered it."))
+@pytest.mark.parametrize("before", [[], [corrected("u1")], [corrected("u1"), retracted("u1")]])
+def test_a_redaction_looks_like_a_retraction_and_leaves_no_other_note(before):
+    acts = [published(), posted("u1"), *before]
+    after = article(*acts, redacted("u1", "A court has ordered it."))
     update = after.updates["u1"]
-    assert (update.copy, update.notes[0].kind) == (None, "retracted")
+    assert update.copy is None
+    assert [(each.kind, each.note) for each in update.notes] == [
+        ("retracted", "A court has ordered it.")
+    ]
     assert after.head.update_count == 0
 
 

@@ -14,7 +14,7 @@ from services.ingest.app import create_app
 from services.ingest.core.filing import Filing
 from services.ingest.manual import asyncapi, openapi, pages
 from services.ingest.manual.__main__ import texts
-from services.ingest.manual.examples import EVENTS, PROBLEMS, REDACTION
+from services.ingest.manual.examples import EVENTS, PROBLEMS
 from shared.contract.acts import ACTS
 from shared.contract.canonical import fingerprint
 from shared.contract.events import Envelope, parse_event
@@ -109,12 +109,11 @@ def test_every_problem_has_an_example_and_is_an_answer() -> None:
     assert told == {(code, each.status) for code, each in CODES.items()} | {("busy", 429)}
 
 
-def test_the_examples_are_a_history_that_is_legal_but_for_the_redaction() -> None:
+def test_the_examples_are_a_history_that_is_legal() -> None:
     filings: dict[str, Filing] = {}
     for event in map(parse_event, EVENTS):
         filing = filings.setdefault(event.subject, Filing())
         assert filing.take(event, fingerprint(b"", event.envelope)).code == "accepted"
-    assert parse_event(REDACTION).type == "writethru.update.redacted"
 
 
 def test_the_page_has_all_of_the_document_and_needs_nothing_from_elsewhere() -> None:

@@ -70,6 +70,7 @@ EVENTS: tuple[Envelope, ...] = (
         body="The bridge is open.",
         note="Leads with the reopening.",
     ),
+    _event("update.redacted", "redaction-1", update_id="update-2", note="A court has ordered it."),
     _event("article.closed", "close-1", note="Coverage has ended."),
     _event("article.reopened", "reopen-1"),
     _event("article.published", "pier", "old-pier", headline="Old pier burns", body="It burns."),
@@ -82,11 +83,6 @@ EMBARGO = _event(
     "update-4",
     text="The minister opens the bridge at noon.",
     embargo_until="2099-03-01T12:00:00Z",
-)
-
-#: Refused as long as text can't be destroyed.
-REDACTION = _event(
-    "update.redacted", "redaction-1", update_id="update-2", note="A court has ordered it."
 )
 
 

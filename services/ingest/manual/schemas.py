@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.ingest.manual import fields
-from services.ingest.manual.examples import EVENTS, REDACTION
+from services.ingest.manual.examples import EVENTS
 from shared.contract.acts import ACTS, Act
 from shared.contract.events import Envelope
 from shared.runtime.problems import PROBLEMS
@@ -48,7 +48,7 @@ def _event(act: type[Act], shared: Json) -> Json:
     data = _tidied(act.model_json_schema(ref_template="#/components/schemas/{model}"), fields.DATA)
     for name, definition in data.pop("$defs", {}).items():
         shared[name] = _tidied(definition, fields.DATA)
-    example = next((event for event in (*EVENTS, REDACTION) if event["type"] == act.wire), None)
+    example = next((event for event in EVENTS if event["type"] == act.wire), None)
     return {
         "type": "object",
         "description": data.pop("description"),

@@ -9,10 +9,12 @@ from typing import Any
 import orjson
 
 from services.render.core.filed import Filed
+from services.render.core.redactions import MASKED
 from services.render.core.writes import latest_score, replacing
 from shared.article.article import Article
 from shared.article.fold import FOLD_REVISION
 from shared.article.stored import dump_head, link_of, update_ref
+from shared.contract import acts
 from shared.contract.canonical import fingerprint, link
 
 
@@ -27,8 +29,6 @@ class Kept:
     updates: Mapping[bytes, bytes]
     pages: Mapping[bytes, bytes]
     changed: Mapping[bytes, float]
-    noted: Mapping[bytes, float]
-    key_events: Mapping[bytes, float]
     latest: float | None
 
 
@@ -44,7 +44,10 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
             continue
         if its.seq != seq:
             yield f"ledger: place {seq} holds seq {its.seq}"
-        if its.fingerprint != _fingerprint(key, entry):
+        if "redacted" in entry:
+            if not _is_redaction(records, entry):
+                yield f"ledger: no event redacts event {seq}, whose text is gone"
+        elif its.fingerprint != _fingerprint(key, entry):
             yield f"ledger: the fingerprint of event {seq} is not the event's"
         chain = link(chain, seq, its.fingerprint)
         if its.chain != chain:
@@ -58,6 +61,21 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
     # Of what is held or was spiked, the ledger knows nothing.
     filed = {name: value for name, value in kept.seen.items() if b" - " not in value}
     yield from _different("seen", seen, filed)
+
+
+def redactions(records: Sequence[bytes]) -> dict[int, int]:
+    """Return the seqs of redacted events, and of the events that redact them."""
+    return {int(found[1]): int(found[2]) for each in records if (found := MASKED.match(each))}
+
+
+def _is_redaction(records: Sequence[bytes], entry: Mapping[str, Any]) -> bool:
+    """Whether the event that *entry* names redacts its update: a mark alone hides nothing."""
+    try:
+        by = orjson.loads(records[entry["redacted"] - 1])["event"]
+        update = entry["event"]["data"].get("update_id", entry["event"]["id"])
+        return bool(by["type"] == acts.Redacted.wire and by["data"]["update_id"] == update)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _fingerprint(key: bytes, entry: Mapping[str, Any]) -> str:
@@ -88,14 +106,10 @@ def state_faults(article: Article, kept: Kept) -> Iterator[str]:
     updates = {name.encode(): value for name, value in {**expected.ahead, **pointers}.items()}
     pages = {str(page).encode(): " ".join(refs).encode() for page, refs in expected.pages.items()}
     changed = {each.update_id.encode(): each.changed.version for each in expected.updates}
-    noted = {each.update_id.encode(): each.noted for each in expected.updates if each.noted}
-    key = {each.update_id.encode(): each.number for each in expected.updates if each.key_event}
     yield from _different("state", state, kept.state)
     yield from _different("updates", updates, kept.updates)
     yield from _different("pages", pages, kept.pages)
     yield from _different("changed", changed, kept.changed)
-    yield from _different("noted", noted, kept.noted)
-    yield from _different("key_events", key, kept.key_events)
     score = latest_score(head)
     if kept.latest != (float(score) if score is not None else None):
         yield "latest: it stands at another time"
