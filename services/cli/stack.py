@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from services.cli.failure import WRONG_SETTING, Failure
 from services.cli.options import address, environment
+from services.cli.ports import Ports
 from services.cli.supervise import Part, Say, Supervisor
 from shared.runtime.clock import monotonic
 from shared.runtime.durability import durability_of
@@ -51,6 +52,8 @@ class Stack:
     supervisor: Supervisor
     has_keys: bool
     """Whether anybody was ever given an API key."""
+    ports: Ports
+    """Where each process shows its metrics."""
 
     @property
     def ingest(self) -> str:
@@ -76,10 +79,11 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
     try:
         settings = _with_engine(plan, engine)
         has_keys = await _look_into(settings)
-        await supervisor.start(_parts(settings, plan.workers))
+        ports = Ports(settings.metrics_listen)
+        await supervisor.start(_parts(settings, plan.workers, ports))
         await supervisor.during(_until_ready(settings, say))
         supervisor.settled = True
-        yield Stack(settings, supervisor, has_keys)
+        yield Stack(settings, supervisor, has_keys, ports)
     finally:
         await supervisor.stop()
 
@@ -143,27 +147,18 @@ async def _look_into(settings: Settings) -> bool:
         raise Failure(f"the engine of --redis-url can't be used: {error}") from None
 
 
-def _parts(settings: Settings, workers: int) -> list[Part]:
+def _parts(settings: Settings, workers: int, ports: Ports) -> list[Part]:
     """Those that others wait for come first."""
     names = ["render", *(f"render {number}" for number in range(2, workers + 1))]
-    renders = [
-        Part(name, "services.render", _environment(settings, place))
-        for place, name in enumerate(names, start=2)
-    ]
-    return [
-        *renders,
-        Part("ingest", "services.ingest", _environment(settings, 0)),
-        Part("deliver", "services.deliver", _environment(settings, 1)),
-    ]
+    return [_part(settings, ports, name) for name in (*names, "ingest", "deliver")]
 
 
-def _environment(settings: Settings, place: int) -> Mapping[str, str]:
-    """Give each process an internal port of its own, if a first one is set."""
-    first = settings.metrics_listen
-    if first is not None and first.port:
-        own = Listen(host=first.host, port=first.port + place)
-        settings = settings.model_copy(update={"metrics_listen": own})
-    return environment(settings)
+def _part(settings: Settings, ports: Ports, name: str) -> Part:
+    def environ() -> Mapping[str, str]:
+        own = settings.model_copy(update={"metrics_listen": ports.of(name)})
+        return environment(own)
+
+    return Part(name, f"services.{name.partition(' ')[0]}", environ)
 
 
 async def _until_ready(settings: Settings, say: Say) -> None:

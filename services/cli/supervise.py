@@ -44,11 +44,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process of the stack: the service that *module* is, under the *name* we speak of."""
+    """One process of the stack: the service that *module* is, under the *name* we speak of.
+
+    *environ* is asked at each start.
+    """
 
     name: str
     module: str
-    environ: Mapping[str, str]
+    environ: Callable[[], Mapping[str, str]]
 
 
 class Supervisor:
@@ -117,7 +120,7 @@ class Supervisor:
             assert self._minder is not None  # noqa: S101  # start() made it
             child = self._children[part.name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", part.module),
-                env=part.environ,
+                env=part.environ(),
                 stdin=DEVNULL,
                 stdout=_STANDARD_ERROR,
                 process_group=self._minder.pid,

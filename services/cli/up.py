@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -125,6 +126,7 @@ def _announce(plan: Plan, stack: Stack) -> None:
         ("ingest", stack.ingest, "newsroom systems file events here"),
         ("deliver", stack.deliver, "readers and subscribers"),
         ("engine", _public(stack.settings.redis_url), data),
+        *_metrics(stack),
     ]
     width = max(len(url) for _, url, _ in rows)
     console = Console()
@@ -139,6 +141,15 @@ def _announce(plan: Plan, stack: Stack) -> None:
     if not stack.settings.deliver_listen.loopback and not is_set("public_url"):
         _say(f"links begin with {stack.deliver}; WRITETHRU_PUBLIC_URL says what readers use")
     _say("ready; Ctrl-C stops everything")
+
+
+def _metrics(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each internal port that is known; port 0 is whichever was free."""
+    label = "metrics"
+    for name, listen in sorted(stack.ports.given.items(), key=lambda each: each[1].port):
+        if listen.port:
+            yield label, f"{address(listen)}/metrics", name
+            label = ""
 
 
 def _engine_of(plan: Plan) -> str:

@@ -136,6 +136,15 @@ def bound(listen: Listen | None, service: Service) -> Iterator[socket.socket]:
         yield listener
 
 
+def is_free(listen: Listen) -> bool:
+    """Whether a process could take that port now."""
+    try:
+        _open(listen).close()
+    except OSError:
+        return False
+    return True
+
+
 @asynccontextmanager
 async def serving(internal: Internal, listener: socket.socket) -> AsyncIterator[None]:
     """Answer on *listener* while this lasts."""

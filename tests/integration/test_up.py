@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -34,10 +35,28 @@ def test_it_is_ready_when_it_says_so_and_names_the_addresses(tmp_path):
         for url in (stack.ingest, stack.deliver):
             assert httpx2.get(f"{url}/readyz", trust_env=False).status_code == 200
             assert url in said
-        assert f"{stack.redis_url}  data in data" in said
+        assert re.search(rf"{re.escape(stack.redis_url)} +data in data\n", said)
     finally:
         stack.end()
         stack.clear()
+
+
+def test_it_names_the_address_of_each_process_metrics_and_one_that_is_started_again_keeps_its_own(
+    up,
+):
+    named = re.findall(r"(http://127\.0\.0\.1:\d+/metrics) +(\w+(?: 2)?)\n", up.said())
+    assert sorted(name for _, name in named) == ["deliver", "ingest", "render", "render 2"]
+    for url, name in named:
+        shown = httpx2.get(url, trust_env=False).text
+        mark = {"ingest": "append", "deliver": "delivery"}.get(name, "snapshot")
+        assert f"\nwritethru_{mark}_seconds_count " in shown
+
+    url = next(url for url, name in named if name == "ingest")
+    os.kill(up.pid_of("services.ingest"), signal.SIGKILL)
+
+    until_sync(lambda: "writethru: ingest was ended by SIGKILL" in up.said(), 30)
+    until_sync(lambda: answers(up), 30)
+    assert "\nwritethru_append_seconds_count " in httpx2.get(url, trust_env=False).text
 
 
 def test_each_process_says_which_service_it_is(up):
