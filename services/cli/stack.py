@@ -26,6 +26,7 @@ from shared.runtime.installation import open_installation
 from shared.runtime.keys import API_KEYS
 from shared.runtime.redis import connect
 from shared.runtime.settings import Listen, Settings, SettingsError
+from shared.runtime.tls import misfit
 
 #: The file of a data folder that says where its engine listens, for `verify` and its like.
 ADDRESS = "engine.url"
@@ -128,7 +129,7 @@ def _with_engine(plan: Plan, engine: Engine | None) -> Settings:
     except EngineError as error:
         raise Failure(str(error)) from None
     (plan.data_dir / ADDRESS).write_text(engine.url + "\n")
-    return plan.settings.model_copy(update={"redis_url": engine.url})
+    return plan.settings.on_own_engine(engine.url)
 
 
 async def _look_into(settings: Settings) -> bool:
@@ -137,13 +138,15 @@ async def _look_into(settings: Settings) -> bool:
     A setting that does not fit the engine is one failure here; each service would have its own.
     """
     try:
-        async with connect(settings.redis_url, retries=1) as redis:
+        async with connect(settings.engine_url, retries=1) as redis:
             await open_installation(redis, settings.lanes)
             await durability_of(redis, settings.durability)
             return bool(await redis.exists(API_KEYS))
     except SettingsError as error:
         raise Failure(str(error), WRONG_SETTING) from None
     except RedisError as error:
+        if wrong := misfit(error):
+            raise Failure(wrong, WRONG_SETTING) from None
         raise Failure(f"the engine of --redis-url can't be used: {error}") from None
 
 

@@ -25,6 +25,7 @@ from shared.runtime.keys import META
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import connect
 from shared.runtime.settings import SettingsError
+from shared.runtime.tls import misfit
 
 DATA = Path("data")
 
@@ -62,13 +63,15 @@ async def engine(redis_url: str | None, data_dir: Path | None) -> AsyncIterator[
     """
     if redis_url and data_dir:
         raise misused("name the engine with --redis-url or with --data-dir, not both")
-    url, started = settings(redis_url=redis_url).redis_url, None
+    url, started = settings(redis_url=redis_url).engine_url, None
     if data_dir or not (redis_url or is_set("redis_url")):
         started, url = _of_folder(data_dir or DATA)
     try:
         async with connect(url, retries=2) as redis:
             yield redis
     except RedisError as error:
+        if wrong := misfit(error):
+            raise Failure(wrong, WRONG_SETTING) from None
         raise Failure(f"the engine does not answer as it should: {error}") from None
     finally:
         if started is not None:

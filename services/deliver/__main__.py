@@ -67,7 +67,7 @@ def _limits() -> Limits:
 
 async def _check(settings: Settings) -> None:
     """Find out about a wrong setting while it can still be said in one line."""
-    async with connect(settings.redis_url, retries=1) as redis:
+    async with connect(settings.engine_url, retries=1) as redis:
         await await_installation(redis, settings.lanes)
 
 

@@ -53,8 +53,8 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         streams = Streams(limits)
         async with (
-            connect(settings.redis_url, retries=1) as redis,
-            connect(settings.redis_url, retries=0) as follower,
+            connect(settings.engine_url, retries=1) as redis,
+            connect(settings.engine_url, retries=0) as follower,
         ):
             installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes)

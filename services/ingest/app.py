@@ -71,7 +71,7 @@ def create_app(settings: Settings, internal: Internal | None = None) -> FastAPI:
 def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        redis = connect(settings.redis_url)
+        redis = connect(settings.engine_url)
         try:
             installation = await await_installation(redis, settings.lanes)
             durability = await durability_of(redis, settings.durability)

@@ -70,7 +70,7 @@ class App:
 
     async def _work(self) -> int:
         """Return when a part has died."""
-        redis = connect(self._settings.redis_url)
+        redis = connect(self._settings.engine_url)
         with bound(self._settings.metrics_listen, "render") as listener:
             async with redis, serving(self._internal, listener):
                 return await self._render(redis)
@@ -79,7 +79,7 @@ class App:
         lanes = (await await_installation(redis, self._settings.lanes)).lanes
         rendering = Rendering(redis, lanes, Store(redis, lanes))
         await make_groups(redis, lanes)
-        consumer = Consumer(self._settings.redis_url, lanes, _name(), rendering)
+        consumer = Consumer(self._settings.engine_url, lanes, _name(), rendering)
         sweeper = Sweeper(redis, lanes, rendering, self._timing)
         destroyer = Destroyer(redis, lanes, Lease(redis, REDACTING, new_name()))
         async with (

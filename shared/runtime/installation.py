@@ -15,6 +15,7 @@ from shared.runtime.keys import LANES, META
 from shared.runtime.lanes import Lanes, choose_tags
 from shared.runtime.redis import LOST
 from shared.runtime.settings import SettingsError
+from shared.runtime.tls import hints, misfit
 
 SCHEMA = 1
 PAUSE_SECONDS = 0.5
@@ -78,7 +79,7 @@ async def await_installation(redis: Redis, lanes: int) -> Installation:
     """Open the installation as soon as the engine answers, however long that takes.
 
     Raises:
-        SettingsError: as `open_installation`, or the engine doesn't let us in.
+        SettingsError: as `open_installation`, or the engine doesn't let us in or isn't the one.
     """
     while True:
         try:
@@ -89,5 +90,7 @@ async def await_installation(redis: Redis, lanes: int) -> Installation:
                 "password of one who may"
             ) from None
         except LOST as error:
-            _log.warning("engine.awaited", reason=type(error).__name__)
+            if wrong := misfit(error):
+                raise SettingsError(wrong) from None
+            _log.warning("engine.awaited", reason=type(error).__name__, **hints(redis, error))
             await asyncio.sleep(PAUSE_SECONDS)

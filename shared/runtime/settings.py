@@ -2,18 +2,22 @@
 
 Each setting may also come from a file, `WRITETHRU_…_FILE`, so that secrets stay out of the
 environment. A name that nobody knows stops the start: a misspelt setting must not be silent.
+A setting whose own name ends with `_FILE` is the path of a file that is used as it is.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from shared.runtime.tls import check_ca, check_pair, with_tls
 
 PREFIX = "WRITETHRU_"
 
@@ -52,6 +56,14 @@ class Settings(BaseModel):
 
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
     """The engine."""
+    redis_ca_file: Path | None = None
+    """Certificates that vouch for the engine's, beside the machine's own."""
+    redis_cert_file: Path | None = None
+    """Our certificate, for an engine that asks for one; its key too, or that is apart."""
+    redis_key_file: Path | None = None
+    """The key of our certificate."""
+    redis_check_hostname: bool = True
+    """Whether the engine's certificate must be for the host that the address names."""
     lanes: Annotated[int, Field(ge=1, le=1_024)] = 12
     """How many lanes; kept in the engine from the first start on."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^/]+")] = "http://127.0.0.1:8080"
@@ -68,6 +80,17 @@ class Settings(BaseModel):
     """Let everybody on this machine publish; only on a loopback address."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
+
+    def on_own_engine(self, url: str) -> Settings:
+        """Return these settings with another engine, which is on this machine and has no TLS."""
+        without = {name: _default(name) for name in _FOR_TLS}
+        return self.model_copy(update={"redis_url": url, **without})
+
+    @property
+    def engine_url(self) -> str:
+        """The engine's address, with all that its client needs."""
+        files = {name: getattr(self, f"redis_{name}_file") for name in ("ca", "cert", "key")}
+        return with_tls(self.redis_url, files, check_hostname=self.redis_check_hostname)
 
     @field_validator("redis_url")
     @classmethod
@@ -103,20 +126,64 @@ class Settings(BaseModel):
                 if field in values:
                     both = f"{PREFIX}{field.upper()} and {PREFIX}{field.upper()}_FILE"
                     raise SettingsError(f"{both} are both set; set one of them")
-                values[field] = _from_file(name, value) if name.endswith("_FILE") else value
+                values[field] = value if _is_name(name, field) else _from_file(name, value)
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
             reason = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"{name}: {reason}") from None
+        settings.check_tls()
+        return settings
+
+    def check_tls(self) -> None:
+        """See that TLS is asked for by the address too, and its files are what they should be.
+
+        Raises:
+            SettingsError: they are not.
+        """
+        names = [name for name in _FOR_TLS if getattr(self, name) != _default(name)]
+        if names and self.redis_url.startswith(("redis:", "unix:")):
+            raise SettingsError(
+                f"{PREFIX}{names[0].upper()} is for TLS, and the engine's address has none; "
+                "begin WRITETHRU_REDIS_URL with rediss://"
+            )
+        if self.redis_key_file and not self.redis_cert_file:
+            raise SettingsError(f"{PREFIX}REDIS_KEY_FILE: set {PREFIX}REDIS_CERT_FILE too")
+        with _named("REDIS_CA_FILE"):
+            if self.redis_ca_file:
+                check_ca(self.redis_ca_file)
+        with _named("REDIS_CERT_FILE"):
+            if self.redis_cert_file:
+                check_pair(self.redis_cert_file, self.redis_key_file)
+
+
+_FOR_TLS = ("redis_ca_file", "redis_cert_file", "redis_key_file", "redis_check_hostname")
+
+
+def _default(field: str) -> object:
+    return Settings.model_fields[field].default
+
+
+@contextmanager
+def _named(setting: str) -> Iterator[None]:
+    """Turn what is wrong with a value into what is wrong with its setting."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{setting}: {error}") from None
+
+
+def _is_name(name: str, field: str) -> bool:
+    return name == PREFIX + field.upper()
 
 
 def _field(name: str) -> str:
-    field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
-    if field in Settings.model_fields:
-        return field
+    whole = name.removeprefix(PREFIX).lower()
+    for field in (whole, whole.removesuffix("_file")):
+        if field in Settings.model_fields:
+            return field
     known = [PREFIX + field.upper() for field in Settings.model_fields]
     near = difflib.get_close_matches(name, known, 1, 0.0)[0]
     raise SettingsError(f"{name} is no setting; the nearest is {near}")

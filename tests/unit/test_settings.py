@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from shared.runtime.settings import Settings, SettingsError
+from tests.integration.tls import Papers
+
+#: A key with a password; what it is doesn't matter.
+LOCKED = """-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiqltp8GyQKSwICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEIdWX9+wbDvDwCU+7CXGMMwEgZBK
+6cSMmp8XBmkTuJNzA4qpJh9+hhQuc2NWe3UXtT3kFkUpT0Bcnjy/55XzIhBDtWAa
+BkydMcsP7aAh/ln7SlJ7HODNpJEC6JjdfjIGmnxm/eo4aPnv9PPRBq3h35gIHME1
+A22YZGKI0tvuZA6iLH7wUjD5u6yS4y2Tc5l9gqlbt1V9SDD7l9rtYM6WIyRMzT4=
+-----END ENCRYPTED PRIVATE KEY-----
+"""
 
 
 def wrong(**environ: str) -> str:
@@ -123,3 +135,59 @@ def test_the_links_of_kubernetes_are_no_settings() -> None:
     }
 
     assert Settings.from_env(links) == Settings()
+
+
+def test_a_setting_whose_name_ends_with_file_is_a_path_that_goes_into_the_engines_address(
+    tmp_path: Path,
+) -> None:
+    papers = Papers(tmp_path)
+    names = {"CA": "ca", "CERT": "client", "KEY": "client-key"}
+    files = {f"WRITETHRU_REDIS_{at}_FILE": papers.path("ours", of) for at, of in names.items()}
+
+    settings = Settings.from_env({"WRITETHRU_REDIS_URL": "rediss://u:p@engine/1?db=2", **files})
+
+    options = dict(parse_qsl(urlsplit(settings.engine_url).query))
+    assert settings.engine_url.startswith("rediss://u:p@engine/1?db=2&")
+    assert options == {
+        "db": "2",
+        "ssl_ca_certs": papers.path("ours", "ca"),
+        "ssl_certfile": papers.path("ours", "client"),
+        "ssl_keyfile": papers.path("ours", "client-key"),
+    }
+    assert settings.on_own_engine("redis://127.0.0.1:7").engine_url == "redis://127.0.0.1:7"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"CA": "none"}, "WRITETHRU_REDIS_CA_FILE: none can't be read (No such file"),
+        ({"CA": "key"}, "WRITETHRU_REDIS_CA_FILE: key holds no certificate in PEM form"),
+        ({"KEY": "key"}, "WRITETHRU_REDIS_KEY_FILE: set WRITETHRU_REDIS_CERT_FILE too"),
+        ({"CERT": "cert"}, "WRITETHRU_REDIS_CERT_FILE: cert and itself are no certificate"),
+        ({"CERT": "cert", "KEY": "other"}, "WRITETHRU_REDIS_CERT_FILE: cert and other are no"),
+        ({"CERT": "cert", "KEY": "locked"}, "WRITETHRU_REDIS_CERT_FILE: cert and locked are no"),
+        ({"CERT": "cert", "KEY": "none"}, "WRITETHRU_REDIS_CERT_FILE: cert or none can't be read"),
+    ],
+)
+def test_a_file_for_tls_that_is_not_what_it_should_be_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], said: str
+) -> None:
+    papers = Papers(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("cert").write_text(Path(papers.path("ours", "client")).read_text())
+    Path("key").write_text(Path(papers.path("ours", "client-key")).read_text())
+    Path("other").write_text(Path(papers.path("other", "client-key")).read_text())
+    Path("locked").write_text(LOCKED)
+    named = {f"WRITETHRU_REDIS_{name}_FILE": path for name, path in files.items()}
+
+    assert wrong(WRITETHRU_REDIS_URL="rediss://engine", **named).startswith(said)
+
+
+def test_a_setting_for_tls_is_refused_where_the_address_has_none(tmp_path: Path) -> None:
+    ca = Papers(tmp_path).path("ours", "ca")
+
+    for name, value in (("REDIS_CA_FILE", ca), ("REDIS_CHECK_HOSTNAME", "false")):
+        said = wrong(**{f"WRITETHRU_{name}": value, "WRITETHRU_REDIS_URL": "redis://engine"})
+
+        assert said.startswith(f"WRITETHRU_{name} is for TLS")
+        assert "begin WRITETHRU_REDIS_URL with rediss://" in said
