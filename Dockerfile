@@ -19,7 +19,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 # A volume that is mounted here for the first time belongs to whom the folder does.
 RUN install -d -o 10001 -g 10001 -m 0755 /secrets/engine \
     && install -d -o 10001 -g 10001 -m 0700 \
-        /secrets/ingest /secrets/render /secrets/deliver /secrets/operator
+        /secrets/ingest /secrets/render /secrets/deliver /secrets/operator \
+    && install -d -o 10001 -g 10001 -m 0755 /secrets/grafana
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -17,6 +17,7 @@ from shared.runtime.redis import connect
 NEEDS = {
     "browser": ("chromium", "chromedriver"),
     "curl": ("curl",),
+    "prometheus": ("prometheus", "promtool"),
 }
 
 IN_CI = os.environ.get("CI") == "true"

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -24,8 +25,10 @@ COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
     "File and read": ("publish", "page", "watch", "fold"),
     "Say who may publish": ("keys",),
+    "Look at what waits": ("held",),
     "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild", "redact"),
+    "Keep and move": ("export", "import"),
 }
 INTERRUPTED = 130
 EPILOG = "./writethru test runs the test suite; further words go to pytest."
@@ -117,7 +120,7 @@ def _group() -> typer.Typer:
 
 def _add(app: typer.Typer, name: str, heading: str) -> None:
     """Add the command *name*; its module has either a `command`, or an `overview` and `ACTIONS`."""
-    module = import_module(f"services.cli.{name}")
+    module = import_module(f"services.cli.{name}{'_' if iskeyword(name) else ''}")
     if not hasattr(module, "ACTIONS"):
         app.command(name, cls=_Command, rich_help_panel=heading)(module.command)
         return

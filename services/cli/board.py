@@ -10,7 +10,7 @@ from rich.text import Text
 from services.cli.finding import size
 from services.cli.standing import Deliver, LaneStanding, Standing
 from services.cli.telling import counted, one_line
-from shared.runtime.backlog import Behind
+from shared.runtime.backlog import Behind, Holding
 from shared.runtime.health import MAX_LAG_SECONDS
 
 GOOD, FAIR, BAD, QUIET = "green", "yellow", "bold red", "dim"
@@ -50,6 +50,7 @@ def _facts(standing: Standing) -> Iterator[Text]:
     yield _fact("behind", *_behind(standing.behind))
     refused = f"; {counted(standing.refused, 'event')} refused" if standing.refused else ""
     yield _fact("inbox", f"{counted(standing.waiting, 'event')} waiting{refused}")
+    yield _fact("held", *_held(standing.holding))
     yield _fact("quarantine", *_quarantine(standing))
     for number, deliver in enumerate(standing.delivers):
         yield _fact("" if number else "deliver", *_deliver(deliver))
@@ -82,6 +83,15 @@ def _lag_style(seconds: float) -> str:
     if seconds < FAIR_LAG_SECONDS:
         return ""
     return FAIR if seconds < MAX_LAG_SECONDS else BAD
+
+
+def _held(holding: Holding) -> tuple[str, str]:
+    if not holding.many:
+        return "none", GOOD
+    said = counted(holding.many, "event")
+    if holding.overdue < FAIR_LAG_SECONDS:
+        return said, ""
+    return f"{said}, one due for {holding.overdue:.1f} s: see that ingest runs", BAD
 
 
 def _quarantine(standing: Standing) -> tuple[str, str]:

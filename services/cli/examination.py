@@ -13,7 +13,15 @@ from redis.exceptions import ResponseError
 
 from services.cli.quarantined import read_quarantined
 from shared.runtime import api_keys
-from shared.runtime.backlog import Behind, Wakeups, read_behind, read_wakeups
+from shared.runtime.backlog import (
+    Behind,
+    Holding,
+    Wakeups,
+    read_behind,
+    read_holding,
+    read_wakeups,
+    together,
+)
 from shared.runtime.clock import monotonic, now
 from shared.runtime.durability import NEEDED
 from shared.runtime.keys import INBOX, INBOX_GROUP, INBOX_READER, LANES, META, RENDER_GROUP, Lane
@@ -60,6 +68,7 @@ class Installed:
     inbox_waiting: int = 0
     inbox_read: bool = False
     held: Sequence[Held] = ()
+    holding: Holding = field(default_factory=Holding)
     quarantined: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
@@ -134,6 +143,7 @@ async def _installed(redis: Redis) -> Installed | None:
         inbox_waiting=await redis.xlen(INBOX),
         inbox_read=group is not None and bool(await redis.exists(INBOX_READER)),
         held=held,
+        holding=together(await read_holding(redis, lanes)),
         quarantined=await read_quarantined(redis, lanes),
     )
 

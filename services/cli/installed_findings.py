@@ -34,6 +34,7 @@ def installed_findings(settings: Settings, installed: Installed | None) -> Itera
     yield _lag(installed)
     yield _keys(settings, installed)
     yield _inbox(installed)
+    yield _held(installed)
     yield _retention(installed)
     yield _quarantine(installed)
 
@@ -106,6 +107,17 @@ def _inbox(installed: Installed) -> Finding:
         detail = f"{counted(installed.inbox_waiting, 'event')} in it, and it is read"
         return Finding("ok", "inbox", detail)
     return Finding("ok", "inbox", "nothing waits in it")
+
+
+def _held(installed: Installed) -> Finding:
+    holding = installed.holding
+    if not holding.many:
+        return Finding("ok", "held", "no event is held")
+    detail = f"{counted(holding.many, 'event')} held; see writethru held list"
+    if holding.overdue < MAX_LAG_SECONDS:
+        return Finding("ok", "held", detail)
+    detail = f"an article's held events were due {holding.overdue:.0f} s ago"
+    return Finding("error", "held", detail, "see that ingest runs, and what its log says")
 
 
 def _retention(installed: Installed) -> Finding:

@@ -17,6 +17,7 @@ from typer import Argument, Option
 
 from services.cli.failure import Failure, misused
 from services.cli.stored import DataDir, RedisUrl, engine
+from services.cli.terminal import columns
 from shared.article.dates import parse_rfc3339, rfc3339
 from shared.contract.access import SCOPES, ApiKey, Scope, ended
 from shared.runtime import api_keys
@@ -92,10 +93,8 @@ def list_(
             print(orjson.dumps(_facts(key, used.get(key.key_id))).decode())
         return
     rows = [_HEADINGS, *(_row(key, used.get(key.key_id)) for key in keys)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows if keys else ():
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    for line in columns(rows) if keys else ():
+        print(line)
     if not keys:
         _say("there are no keys; make one with: writethru keys create NAME --scope publish")
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from typer import Argument, Option
 
 from services.cli.failure import Failure
+from services.cli.progress import progress
 from services.cli.reading import Found, read
 from services.cli.remote import INGEST
 from services.cli.sending import Receipt, Sender
@@ -47,7 +45,7 @@ def command(
 async def _publish(events: Sequence[Found], to: str, key: str | None) -> None:
     statuses: Counter[str] = Counter()
     async with Sender(to, key) as sender:
-        with _progress(len(events)) as advance:
+        with progress("filing events", len(events), shown=not sys.stdout.isatty()) as advance:
             async for receipt in sender.file([event.text for event in events]):
                 _print(receipt, events[statuses.total()])
                 statuses[receipt["status"]] += 1
@@ -69,20 +67,3 @@ def _print(receipt: Receipt, event: Found) -> None:
         receipt = receipt | {"line": event.line}
     sys.stdout.buffer.write(orjson.dumps(receipt) + b"\n")
     sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _progress(events: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal whose standard output goes elsewhere."""
-    shown = sys.stderr.isatty() and not sys.stdout.isatty()
-    bar = Progress(
-        TextColumn("filing events"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not shown,
-    )
-    with bar:
-        task = bar.add_task("", total=events)
-        yield lambda: bar.advance(task)

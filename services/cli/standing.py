@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from shared.article.dates import rfc3339
-from shared.runtime.backlog import Behind, Wakeups, read_behind, read_wakeups
+from shared.runtime.backlog import Behind, Holding, Wakeups, read_behind, read_wakeups
 from shared.runtime.keys import INBOX, REFUSED
 from shared.runtime.lanes import Lanes
 
@@ -86,6 +86,7 @@ class Standing:
     refused: int
     delivers: Sequence[Deliver]
     quarantined: Mapping[str, Sequence[int]]
+    holding: Holding = field(default_factory=Holding)
     rates: Rates | None = None
 
     def total(self, figure: str) -> int:
@@ -227,6 +228,10 @@ def to_json(standing: Standing) -> dict[str, Any]:
         "filed": standing.total("filed"),
         "commits": standing.total("commits"),
         "rates": rates and {"filed": rates.filed, "commits": rates.commits},
+        "held": {
+            "events": standing.holding.many,
+            "overdue_seconds": round(standing.holding.overdue, 3),
+        },
         "inbox": {"waiting": standing.waiting, "refused": standing.refused},
         "quarantine": standing.quarantined,
         "deliver": [_deliver(each) for each in standing.delivers],

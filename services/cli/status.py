@@ -30,6 +30,7 @@ from services.cli.standing import (
     to_json,
 )
 from services.cli.stored import DataDir, RedisUrl, installation
+from shared.runtime.backlog import read_holding, together
 from shared.runtime.clock import monotonic, now
 from shared.runtime.lanes import Lanes
 
@@ -146,6 +147,7 @@ class Looker:
             engine=await read_engine(self._redis),
             lanes=lanes,
             newest=await read_newest(self._redis, self._lanes),
+            holding=together(await read_holding(self._redis, self._lanes)),
             waiting=waiting,
             refused=refused,
             delivers=await asyncio.gather(*asked),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -27,6 +28,14 @@ def show(console: Console, *cells: str | tuple[str, str]) -> None:
     if console.is_terminal:
         text.truncate(console.width, overflow="ellipsis")
     console.print(text, highlight=False, soft_wrap=True)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield *rows* as lines whose cells stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def put(page: bytes) -> None:

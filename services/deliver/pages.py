@@ -13,7 +13,7 @@ from services.deliver.core.negotiation import HTML, JSON, Format
 from services.deliver.kept import Kept
 from services.deliver.latest import Latest, shown
 from services.deliver.reading import Reading, Stand
-from services.deliver.requests import unknown_update
+from services.deliver.requests import checked_update_id, unknown_update
 from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
 from shared.article.formats import html, json, text
 from shared.contract.canonical import short
@@ -49,15 +49,30 @@ class Pages:
         key = slug, stand, number, how.name
         return await self._kept.get(key, lambda: self._updates(slug, number, how))
 
+    async def corrections(self, slug: str, how: Format) -> Answer:
+        """Return all corrections and retractions, as HTML or JSON; a killed article's 410."""
+        stand = await self._stand(slug)
+        key = slug, stand, "corrections", how.name
+        return await self._kept.get(key, lambda: self._corrections(slug, how))
+
+    async def elsewhere(self, slug: str, how: Format) -> Answer | None:
+        """Return a killed article's 410; None where there is nothing to say at this address."""
+        async with self._reading.patience():
+            head = await self._reading.snapshots.read_head(slug)
+        if head is None or head.status == "unpublished":
+            raise unknown(slug)
+        return withdrawal(head, how) if head.status == "killed" else None
+
     async def place_of(self, slug: str, update_id: str, how: Format) -> str | Answer:
         """Return the address that holds the update; a killed article's 410, as *how*."""
         async with self._reading.patience():
             head = await self._reading.snapshots.read_head(slug)
-            update = await self._reading.snapshots.read_update(slug, update_id)
-        if head is None:
-            raise unknown(slug)
-        if head.status == "killed":
-            return withdrawal(head, how)
+            if head is None or head.status == "unpublished":
+                raise unknown(slug)
+            if head.status == "killed":
+                return withdrawal(head, how)
+            named = checked_update_id(update_id)
+            update = await self._reading.snapshots.read_update(slug, named)
         if update is None:
             raise unknown_update(update_id)
         among_newest = update.number > head.posted - PAGE_SIZE
@@ -105,6 +120,20 @@ class Pages:
             if older is not None and older.changed.version <= window.head.version:
                 return window, (older, *window.updates)
         raise Busy(f"The article {slug} changes faster than it can be read; try again.")
+
+    async def _corrections(self, slug: str, how: Format) -> Answer:
+        async with self._reading.patience():
+            window = await self._reading.marked.read_noted(slug)
+        if window is None or window.head.status == "unpublished":
+            raise unknown(slug)
+        head, updates = window.head, window.updates
+        if head.status == "killed":
+            return withdrawal(head, how)
+        if how is JSON:
+            listed = json.corrections(head, updates, public_url=self._public_url)
+            return representation(_mark(head), how, json.dumps(listed))
+        page = html.corrections_page(head, updates, public_url=self._public_url)
+        return representation(_mark(head), how, page)
 
     async def _updates(self, slug: str, number: int, how: Format) -> Answer:
         window = await self._window(slug, lambda head: _numbers_on(head, number))

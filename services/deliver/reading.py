@@ -16,6 +16,7 @@ from shared.article.stored import load_head
 from shared.contract.canonical import short
 from shared.contract.errors import Busy
 from shared.runtime.lanes import Lanes
+from shared.runtime.marked import Marked
 from shared.runtime.redis import LOST
 from shared.runtime.snapshots import Snapshots
 
@@ -42,12 +43,14 @@ class Stand:
 class Reading:
     """The engine as deliver sees it. Every method raises Busy when it does not answer.
 
-    *snapshots* reads articles; use it inside `patience`.
+    *snapshots* reads articles, and *marked* what their lists are made of; use them inside
+    `patience`.
     """
 
     def __init__(self, redis: Redis, lanes: Lanes) -> None:
         self.lanes = lanes
         self.snapshots = Snapshots(redis, lanes)
+        self.marked = Marked(redis, lanes, self.snapshots)
         self._redis = redis
         self._turns = asyncio.Semaphore(TURNS)
 

@@ -38,13 +38,12 @@ def checked_slug(slug: str) -> str:
     return slug
 
 
-def update_id_of(request: Request) -> str:
-    """Return the update_id in the path.
+def checked_update_id(update_id: str) -> str:
+    """Return *update_id*, which may become the name of a field.
 
     Raises:
         Refused: no update can have it.
     """
-    update_id: str = request.path_params["update_id"]
     if not re.fullmatch(UPDATE_ID, update_id):
         raise unknown_update(update_id[:64])
     return update_id

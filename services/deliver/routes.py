@@ -45,7 +45,6 @@ from services.deliver.requests import (
     number_of,
     since_of,
     slug_of,
-    update_id_of,
     wait_of,
 )
 from services.deliver.streams import Streams
@@ -90,6 +89,9 @@ class Routes:
             Route("/articles/{slug}/pages/{number}", self.updates),
             Route("/articles/{slug}/updates/{update_id}", self.update),
             Route("/articles/{slug}/changes", self.changes),
+            Route("/articles/{slug}/corrections", self.corrections),
+            Route("/articles/{slug}/corrections.json", self.corrections),
+            Route("/articles/{slug}/{rest:path}", self.elsewhere),
             Route("/static/{name}", self.asset),
             Route("/robots.txt", self.robots),
             Route("/healthz", self.healthy),
@@ -114,6 +116,8 @@ class Routes:
         slug = checked_slug(slug)
         how = by_ending(ending) if ending is not None else _wanted(request, FORMATS)
         if how is None:
+            if killed := await self.pages.elsewhere(slug, _for_errors(request)):
+                return respond(request, killed)
             endings = ", ".join(f".{each.name}" for each in FORMATS)
             raise HTTPException(404, f"Articles don't come as .{ending}; they come as {endings}.")
         answer = await self.pages.article(slug, how)
@@ -123,17 +127,31 @@ class Routes:
         """One page of an article's updates."""
         slug, number = slug_of(request), number_of(request.path_params["number"])
         if number is None:
-            raise HTTPException(404, "Pages are counted from 1.")
+            return await self.elsewhere(request, "Pages are counted from 1.")
         return respond(request, await self.pages.updates(slug, number, _for_errors(request)))
 
     async def update(self, request: Request) -> Response:
         """Send the reader to the page and place that hold an update."""
-        slug, update_id = slug_of(request), update_id_of(request)
+        slug, update_id = slug_of(request), request.path_params["update_id"]
         found = await self.pages.place_of(slug, update_id, _for_errors(request))
         if isinstance(found, Answer):
             return respond(request, found, varies=True)
         count_answer(HTML.name, 302)
         return Response(status_code=302, headers={"location": found, "cache-control": REVALIDATED})
+
+    async def corrections(self, request: Request) -> Response:
+        """List an article's corrections and retractions."""
+        named = request.url.path.endswith(".json")
+        how = JSON if named else _wanted(request, (HTML, JSON))
+        answer = await self.pages.corrections(slug_of(request), how)
+        return respond(request, answer, varies=not named)
+
+    async def elsewhere(self, request: Request, detail: str | None = None) -> Response:
+        """Say of a killed article that it is, whatever was asked for; else there is nothing."""
+        killed = await self.pages.elsewhere(slug_of(request), _for_errors(request))
+        if killed is None:
+            raise HTTPException(404, detail)
+        return respond(request, killed, varies=True)
 
     async def changes(self, request: Request) -> Response:
         """What a reader of some version lacks, at once or as soon as there is something."""

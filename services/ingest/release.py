@@ -25,14 +25,14 @@ from shared.runtime.scripts import Script
 #: How often to look; a release that is known of is not waited for longer than it takes.
 LOOK_SECONDS = 0.25
 SHORTEST_PAUSE_SECONDS = 0.01
+#: Releases that are later than this are mentioned by whoever is asked.
+NOTABLE_SECONDS = 3.0
 #: An article whose records are damaged is tried ever so often.
 REST_SECONDS = 10.0
 ARTICLES_A_LOOK = 100
 
 #: The files of the script that releases what is due, or what an editor names.
 RELEASE = ("filing.lua", "release.lua")
-#: The files of the script that spikes what an editor names.
-SPIKE = ("filing.lua", "spike.lua")
 
 _log = structlog.get_logger()
 
@@ -54,12 +54,6 @@ async def release(
     return [Outcome(*(part.decode() for part in outcome)) for outcome in found]
 
 
-async def spike(redis: Redis, script: Script, lane: Lane, slug: str, name: str) -> list[str]:
-    """Spike the event that an editor *name*s, with what builds on it; return their names."""
-    found: Any = await script.run(redis, lane.article(slug).filing, (slug, name))
-    return [spiked.decode() for spiked in found]
-
-
 class Releaser:
     """Goes over all lanes, for ever."""
 
@@ -69,6 +63,7 @@ class Releaser:
         self._script = Script("services.ingest", *RELEASE)
         self._resting: dict[str, float] = {}
         self._fault: str | None = None
+        self._overdue = 0.0
 
     async def run(self) -> None:
         """Release until cancelled; the engine's troubles are waited out."""
@@ -79,7 +74,11 @@ class Releaser:
 
     def check(self) -> Check:
         """Say for `/readyz` whether held events are released by this process."""
-        return Check(self._fault is None, self._fault or "held events are released when due")
+        if self._fault:
+            return Check(False, self._fault)
+        if self._overdue < NOTABLE_SECONDS:
+            return Check(True, "held events are released when they are due")
+        return Check(True, f"an article's held events are due for {self._overdue:.0f} s; see logs")
 
     async def _try(self) -> float:
         """Release what is due; return for how many seconds nothing will be."""
@@ -107,11 +106,13 @@ class Releaser:
                 asked.zrange(lane.held, 0, ARTICLES_A_LOOK - 1, withscores=True)
             (seconds, micros), *answers = await asked.execute()
         now = seconds * 1e3 + micros / 1e3
-        pause = LOOK_SECONDS
+        pause, overdue = LOOK_SECONDS, 0.0
         for lane, articles in zip(self._lanes, answers, strict=True):
             await self._release(lane, [slug.decode() for slug, at in articles if at <= now])
-            ahead = [(at - now) / 1e3 for _, at in articles if at > now]
-            pause = min([pause, *ahead])
+            times = [(at - now) / 1e3 for _, at in articles]
+            pause = min([pause, *(each for each in times if each > 0)])
+            overdue = max([overdue, *(-each for each in times)])
+        self._overdue = overdue
         return max(pause, SHORTEST_PAUSE_SECONDS)
 
     async def _release(self, lane: Lane, slugs: Sequence[str]) -> None:

@@ -15,12 +15,15 @@
 -- KEYS[8] events   stream  wake-ups, group as in the plan
 -- KEYS[9] dirty    zset    slug -> since when behind
 -- KEYS[10] latest  zset    slug -> updated, in microseconds
+-- KEYS[11] noted   zset    update_id -> version of its last note
+-- KEYS[12] key_events  zset  update_id -> number
 --
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
 -- ARGV[8] plan, as JSON: rev, replace, killed, kinds, group,
 --         body (ref, if it changed), updated (unless never published),
---         updates [[update_id, ref, version]], superseded [field], pages [[page, refs]],
+--         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
+--         event, else 0]], superseded [field], pages [[page, refs]],
 --         acks [[entry, seq]]
 --
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
@@ -42,6 +45,8 @@ redis.call("XLEN", KEYS[7])
 redis.call("XLEN", KEYS[8])
 redis.call("ZCARD", KEYS[9])
 redis.call("ZCARD", KEYS[10])
+redis.call("ZCARD", KEYS[11])
+redis.call("ZCARD", KEYS[12])
 
 local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
 local rev = tonumber(article[4] or plan.rev)
@@ -67,10 +72,18 @@ local function verdict()
     return "committed"
 end
 
+local function list(key, score, update_id)
+    if score > 0 then
+        redis.call("ZADD", key, score, update_id)
+    else
+        redis.call("ZREM", key, update_id)
+    end
+end
+
 local result, told = verdict(), ""
 if result == "committed" then
     if plan.replace or plan.killed then
-        redis.call("DEL", KEYS[5], KEYS[6])
+        redis.call("DEL", KEYS[5], KEYS[6], KEYS[11], KEYS[12])
     end
     if plan.killed then
         redis.call("DEL", KEYS[3], KEYS[4])
@@ -85,6 +98,8 @@ if result == "committed" then
     for _, item in ipairs(plan.updates) do
         redis.call("HSET", KEYS[4], item[1], item[2])
         redis.call("ZADD", KEYS[6], item[3], item[1])
+        list(KEYS[11], item[4], item[1])
+        list(KEYS[12], item[5], item[1])
     end
     for _, item in ipairs(plan.pages) do
         redis.call("HSET", KEYS[5], item[1], item[2])
@@ -103,7 +118,7 @@ end
 
 -- Whoever was overtaken by the kill and died may have left copy behind.
 if result == "acked" and plan.killed then
-    redis.call("DEL", KEYS[4], KEYS[5], KEYS[6])
+    redis.call("DEL", KEYS[4], KEYS[5], KEYS[6], KEYS[11], KEYS[12])
 end
 
 -- An article that is caught up needs no wake-up, nor one of a timeline that was lost.

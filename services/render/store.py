@@ -280,6 +280,7 @@ class Store:
             [
                 keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
                 keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
+                keys.noted, keys.key_events,
             ],
             [
                 keys.slug, filed.version, filed.chain, to, chain,

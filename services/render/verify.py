@@ -112,14 +112,17 @@ async def _read(redis: Redis, keys: ArticleKeys) -> Kept | None:
         step.hkeys(keys.updates)
         step.hgetall(keys.pages)
         step.zrange(keys.changed, 0, -1, withscores=True)
+        step.zrange(keys.noted, 0, -1, withscores=True)
+        step.zrange(keys.key_events, 0, -1, withscores=True)
         step.zscore(keys.lane.latest, keys.slug)
-        facts, seen, state, names, pages, changed, latest = await step.execute()
+        facts, seen, state, names, pages, *ranked, latest = await step.execute()
     updates = await _values(redis, keys.updates, names)
     now: Any = await redis.hmget(keys.article, *FIELDS, "chain")
     if now != facts:
         return None
     filed, chain = read_filed(facts[:-1]), (facts[-1] or b"").decode()
-    return Kept(filed, chain, seen, state, updates, pages, dict(changed), latest)
+    changed, noted, key = map(dict, ranked)
+    return Kept(filed, chain, seen, state, updates, pages, changed, noted, key, latest)
 
 
 async def _values(redis: Redis, key: str, names: list[bytes]) -> dict[bytes, bytes]:

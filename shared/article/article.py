@@ -23,11 +23,15 @@ Status = Literal["unpublished", "live", "closed", "killed"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What an editor tells readers about an act; *kind* is the act's last word on the wire."""
+    """What an editor tells readers about an act; *kind* is the act's last word on the wire.
+
+    *version* is the one that an update's note came with: notes are ordered by it, not by time.
+    """
 
     kind: str
     time: datetime
     note: str
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,11 @@ class Update:
         return self.copy is None
 
     @property
+    def noted(self) -> int:
+        """The version of its last note, 0 without one."""
+        return self.notes[-1].version if self.notes else 0
+
+    @property
     def page(self) -> int:
         """The page that holds it, from 1."""
         return page_of(self.number)
@@ -108,7 +117,8 @@ class Head:
 
     *posted* counts every update ever posted, *update_count* the live ones. *arranged* is the
     version at which zone, locale or order changed last: a reader from before sees other lines
-    everywhere, so it has to load the page.
+    everywhere, so it has to load the page. Likewise *noted* is the version at which the list of
+    corrections changed last, *keyed* that of the key events, *sourced* the sources of any update.
     """
 
     slug: str
@@ -136,6 +146,9 @@ class Head:
     body_words: int = 0
     body: Mark = Mark()
     arranged: int = 0
+    noted: int = 0
+    keyed: int = 0
+    sourced: int = 0
     note: Note | None = None
     quarantined: tuple[int, ...] = ()
 

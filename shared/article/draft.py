@@ -5,7 +5,7 @@ A step's changes count once the step is kept; until then they can be dropped wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -69,6 +69,8 @@ class Draft:
             update_count=self.head.update_count + _count(update) - _count(before),
             update_words=self.head.update_words + _words(update) - _words(before),
         )
+        lists: dict[str, Any] = dict.fromkeys(_changed_lists(before, update), self.head.version)
+        self.head = replace(self.head, **lists)
 
     def amend(self, update: Update, **facts: Any) -> None:
         """Put *update* with other *facts*; without any, its place on the page has changed."""
@@ -83,6 +85,17 @@ class Draft:
         parts = blocks(source)
         self.body = Body(source, parts, words(parts))
         self.head = replace(self.head, body_words=self.body.words, body=self.mark)
+
+
+def _changed_lists(before: Update | None, update: Update) -> Iterator[str]:
+    """Name the lists of an article that *update* in the place of *before* may change."""
+    old = before or replace(update, notes=(), sources=(), key_event=False)
+    if update.notes != old.notes:
+        yield "noted"
+    if update.sources != old.sources:
+        yield "sourced"
+    if update.key_event or old.key_event:
+        yield "keyed"
 
 
 def _count(update: Update | None) -> int:

@@ -24,7 +24,7 @@ from shared.contract.events import Event
 
 #: Raised whenever the same ledger gives other state; stored state of another revision is
 #: folded again from the ledger.
-FOLD_REVISION = 1
+FOLD_REVISION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,21 +223,21 @@ def _revised(draft: Draft, _: Event, act: acts.Revised) -> None:
 
 def _corrected(draft: Draft, event: Event, act: acts.Corrected) -> None:
     if update := draft.live(act.update_id):
-        note = Note("corrected", _time(event), act.note)
+        note = Note("corrected", _time(event), act.note, draft.head.version)
         draft.amend(update, **_edited(act), notes=(*update.notes, note))
         draft.acted(note.time)
 
 
 def _retracted(draft: Draft, event: Event, act: acts.Retracted) -> None:
     if update := draft.live(act.update_id):
-        note = Note("retracted", _time(event), act.note)
+        note = Note("retracted", _time(event), act.note, draft.head.version)
         _withdraw(draft, update, (*update.notes, note))
 
 
 def _redacted(draft: Draft, event: Event, act: acts.Redacted) -> None:
     """Leave no note but this one, for any other may quote the text."""
     if update := draft.find(act.update_id):
-        _withdraw(draft, update, (Note("retracted", _time(event), act.note),))
+        _withdraw(draft, update, (Note("retracted", _time(event), act.note, draft.head.version),))
 
 
 def _withdraw(draft: Draft, update: Update, notes: tuple[Note, ...]) -> None:

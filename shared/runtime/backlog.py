@@ -1,7 +1,8 @@
-"""What waits in the lanes: articles behind their ledger, and wake-ups whose work may be undone."""
+"""What waits in the lanes: articles behind their ledger, wake-ups, and events that are held."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,14 @@ class Wakeups:
     grouped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One lane's held events: how *many*, and for how many seconds one is *overdue* at most."""
+
+    many: int = 0
+    overdue: float = 0.0
+
+
 async def read_behind(redis: Redis, lanes: Lanes) -> list[Behind]:
     """Look at every lane's dirty articles, by the engine's clock."""
     async with redis.pipeline(transaction=False) as asked:
@@ -55,6 +64,31 @@ async def read_lengths(redis: Redis, lanes: Lanes) -> tuple[int, int]:
             asked.xlen(lane.changes)
         answers: list[int] = await asked.execute()
     return sum(answers[0::2]), sum(answers[1::2])
+
+
+async def read_holding(redis: Redis, lanes: Lanes) -> list[Holding]:
+    """Look at every lane's held events, by the engine's clock."""
+    async with redis.pipeline(transaction=False) as asked:
+        asked.time()
+        for lane in lanes:
+            asked.zrange(lane.held, 0, -1, withscores=True)
+        (seconds, micros), *articles = await asked.execute()
+    async with redis.pipeline(transaction=False) as asked:
+        for lane, some in zip(lanes, articles, strict=True):
+            for slug, _ in some:
+                asked.hlen(lane.article(slug.decode()).holds)
+        sizes = iter(await asked.execute())
+    now = seconds + micros / 1e6
+    return [
+        Holding(sum(next(sizes) for _ in some), max([0.0, *(now - due / 1e3 for _, due in some)]))
+        for some in articles
+    ]
+
+
+def together(holding: Iterable[Holding]) -> Holding:
+    """Return what lanes hold as if they were one."""
+    lanes = list(holding)
+    return Holding(sum(lane.many for lane in lanes), max(lane.overdue for lane in lanes))
 
 
 async def read_wakeups(redis: Redis, lanes: Lanes) -> list[Wakeups]:

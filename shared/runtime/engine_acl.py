@@ -27,6 +27,7 @@ from shared.runtime.keys import (
 
 _LANE = Lane("*")
 _ARTICLE = _LANE.article("*")
+_SORTED = (_ARTICLE.changed, _ARTICLE.noted, _ARTICLE.key_events)
 
 
 def _may(commands: str, *keys: str) -> str:
@@ -88,13 +89,13 @@ _RENDER = (
     _may(
         "eval evalsha",
         *(_ARTICLE.article, _ARTICLE.ledger, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
-        *(_ARTICLE.changed, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
+        *(*_SORTED, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
     ),
     _may("hset", _ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     _may("hdel", _ARTICLE.updates),
-    _may("del", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages, _ARTICLE.changed),
-    _may("zadd", _ARTICLE.changed, _LANE.latest),
-    _may("zrem", _LANE.latest, _LANE.dirty),
+    _may("del", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages, *_SORTED),
+    _may("zadd", *_SORTED, _LANE.latest),
+    _may("zrem", _ARTICLE.noted, _ARTICLE.key_events, _LANE.latest, _LANE.dirty),
     _may("xadd", _LANE.changes),
     _may("xgroup|create xreadgroup xack xgroup|delconsumer", _LANE.events),
     _may("xtrim", _LANE.events, _LANE.changes),
@@ -116,7 +117,7 @@ _RENDER = (
         *(_ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     ),
     _may_read("lrange lindex", _ARTICLE.ledger),
-    _may_read("zcard zrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
+    _may_read("zcard zrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
     _may_read(
         "exists xlen xrange xpending xinfo|groups xinfo|consumers", _LANE.events, _LANE.changes
     ),
@@ -127,7 +128,7 @@ _DELIVER = (
     *_INSTALLED,
     _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     _may_read("lindex", _ARTICLE.ledger),
-    _may_read("zcard zrange zrevrange zrangebyscore", _ARTICLE.changed, _LANE.latest, _LANE.dirty),
+    _may_read("zcard zrange zrevrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
     _may_read("xread xrange xinfo|stream", _LANE.changes),
 )
 

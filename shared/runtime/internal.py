@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from shared.runtime.backlog import read_behind, read_lengths, read_wakeups
+from shared.runtime.backlog import read_behind, read_holding, read_lengths, read_wakeups, together
 from shared.runtime.health import PATIENCE_SECONDS, Check, report
 from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
@@ -100,7 +100,12 @@ class Internal:
         """Look at what is this service's alone to say."""
         match self.service:
             case "ingest":
-                return {"inbox": await redis.xlen(INBOX)}
+                holding = together(await read_holding(redis, lanes))
+                return {
+                    "inbox": await redis.xlen(INBOX),
+                    "held": holding.many,
+                    "overdue": holding.overdue,
+                }
             case "render":
                 wakeups = await read_wakeups(redis, lanes)
                 events, changes = await read_lengths(redis, lanes)
@@ -120,6 +125,8 @@ class _Engine(NamedTuple):
     memory_max: float = nan
     uptime: float = nan
     inbox: float = nan
+    held: float = nan
+    overdue: float = nan
     waiting: float = nan
     events: float = nan
     changes: float = nan
@@ -187,6 +194,8 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_engine_memory_max_bytes", engine.memory_max)
     show("writethru_engine_uptime_seconds", engine.uptime)
     show("writethru_inbox_waiting", engine.inbox)
+    show("writethru_held_events", engine.held)
+    show("writethru_release_overdue_seconds", engine.overdue)
     show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_stream_entries", engine.events, stream="events")
     show("writethru_stream_entries", engine.changes, stream="changes")

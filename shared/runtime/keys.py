@@ -139,3 +139,13 @@ class ArticleKeys:
     def changed(self) -> str:
         """Sorted set: update_id → version of its last change."""
         return self._key("changed")
+
+    @property
+    def noted(self) -> str:
+        """Sorted set: update_id → version of its last correction, or of its retraction."""
+        return self._key("noted")
+
+    @property
+    def key_events(self) -> str:
+        """Sorted set: update_id → number, of the live key events."""
+        return self._key("key_events")

@@ -47,6 +47,8 @@ GaugeName = Literal[
     "writethru_lag_seconds",
     "writethru_dirty_articles",
     "writethru_waiting_wakeups",
+    "writethru_held_events",
+    "writethru_release_overdue_seconds",
     "writethru_engine_memory_used_bytes",
     "writethru_engine_memory_max_bytes",
     "writethru_engine_uptime_seconds",
@@ -116,6 +118,14 @@ METRICS: Mapping[MetricName, Metric] = {
         "ingest",
         "Requests that were refused as a whole, by the problem's code.",
         code=tuple(PROBLEMS),
+    ),
+    "writethru_held_events": Metric(
+        "gauge", ("ingest",), "Events that are held: under embargo, or for an editor to look at."
+    ),
+    "writethru_release_overdue_seconds": Metric(
+        "gauge",
+        ("ingest",),
+        "How long ago the held event that has waited longest for its release was due.",
     ),
     "writethru_releases_total": _counter(
         "ingest",

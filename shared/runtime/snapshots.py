@@ -121,10 +121,10 @@ class Snapshots:
             if head is None or list(numbers(head)) != list(wanted):
                 continue
             body = await self._read_body(keys, head, state)
-            updates = await self._read_updates(keys, [refs[number] for number in wanted])
+            updates = await self.read_forms(keys, [refs[number] for number in wanted])
             if body is not None and updates is not None:
                 return Window(head, body, tuple(updates))
-        raise _moving(slug)
+        raise moving(slug)
 
     async def read_update(self, slug: str, update_id: str) -> Update | None:
         """Return one update as it is now; None where there is none of that id."""
@@ -133,9 +133,9 @@ class Snapshots:
             ref: Any = await self._redis.hget(keys.updates, update_id)
             if ref is None:
                 return None
-            if updates := await self._read_updates(keys, [ref.decode()]):
+            if updates := await self.read_forms(keys, [ref.decode()]):
                 return updates[0]
-        raise _moving(slug)
+        raise moving(slug)
 
     async def changed_since(
         self, slug: str, since: Mark, limit: int = MAX_CHANGES
@@ -163,7 +163,7 @@ class Snapshots:
                 return Changes(head)
             if changes := await self._read_changes(keys, head, state, since.version, ids):
                 return replace(changes, filed=filed)
-        raise _moving(slug)
+        raise moving(slug)
 
     def _keys(self, slug: str) -> ArticleKeys:
         return self._lanes.of(slug).article(slug)
@@ -190,8 +190,8 @@ class Snapshots:
         data: Any = await self._redis.hget(keys.updates, state.body)
         return load_body(data) if data else None
 
-    async def _read_updates(self, keys: ArticleKeys, refs: Sequence[str]) -> list[Update] | None:
-        """Return the updates named *refs*, in that order; None if one was superseded meanwhile."""
+    async def read_forms(self, keys: ArticleKeys, refs: Sequence[str]) -> list[Update] | None:
+        """Return the forms named *refs*, in that order; None if one was superseded meanwhile."""
         found = {ref: self._remembered(keys.slug, ref) for ref in refs}
         missing = [ref for ref, update in found.items() if update is None]
         for chunk in _chunks(missing):
@@ -239,7 +239,7 @@ class Snapshots:
         refs: Any = await self._redis.hmget(keys.updates, ids) if ids else []
         if None in refs:
             return None
-        updates = await self._read_updates(keys, [ref.decode() for ref in refs])
+        updates = await self.read_forms(keys, [ref.decode() for ref in refs])
         new_body = head.body.version > since
         body = await self._read_body(keys, head, state) if new_body else None
         if updates is None or (new_body and body is None):
@@ -284,5 +284,6 @@ def _chunks(refs: Sequence[str]) -> Iterator[Sequence[str]]:
     return (refs[at : at + FIELDS_A_READ] for at in range(0, len(refs), FIELDS_A_READ))
 
 
-def _moving(slug: str) -> Busy:
+def moving(slug: str) -> Busy:
+    """Return what is said of an article that is never read at one version."""
     return Busy(f"The article {slug} changes faster than it can be read; try again.")

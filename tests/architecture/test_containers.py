@@ -25,7 +25,14 @@ SERVICES: Mapping[str, Mapping[str, Any]] = STACK["services"]
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 DOCUMENTED = dict(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
 #: What goes on until somebody stops it.
-LASTING = ("redis", "ingest", "render", "deliver")
+LASTING = ("redis", "ingest", "render", "deliver", "prometheus", "grafana")
+#: What runs only if it is asked for.
+PROFILES = {
+    "writethru": ["tools"],
+    "prometheus": ["observability"],
+    "grafana": ["observability"],
+    "grafana-password": ["observability"],
+}
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -73,7 +80,7 @@ def test_a_container_has_limits(service: Mapping[str, Any]) -> None:
 def test_only_what_the_outside_needs_is_open_and_only_to_this_machine() -> None:
     doors = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert doors.keys() == {"ingest", "deliver"}
+    assert doors.keys() == {"ingest", "deliver", "grafana"}
     for (port,) in doors.values():
         assert re.fullmatch(r"\$\{\w+:-127\.0\.0\.1:\d+\}:\d+", port)
 
@@ -82,7 +89,18 @@ def test_only_those_with_doors_have_a_way_out() -> None:
     outside = {name for name, network in STACK["networks"].items() if not network.get("internal")}
     out = {name for name, service in SERVICES.items() if outside & set(service["networks"])}
 
-    assert out == {"ingest", "deliver"}
+    assert out == {"ingest", "deliver", "grafana"}
+
+
+def test_who_reads_figures_reaches_those_who_have_them_and_not_the_engine() -> None:
+    of = {name: set(service["networks"]) for name, service in SERVICES.items()}
+
+    for name in ("ingest", "render", "deliver"):
+        assert "metrics" in of[name]
+    assert of["prometheus"] == {"metrics", "charts"}
+    assert of["grafana"] == {"charts", "desk"}
+    for name in ("prometheus", "grafana", "grafana-password"):
+        assert not of[name] & of["redis"]
 
 
 def test_what_should_run_is_started_again_and_asked_whether_it_is_well() -> None:
@@ -90,7 +108,7 @@ def test_what_should_run_is_started_again_and_asked_whether_it_is_well() -> None
         lasting = name in LASTING
         assert service["restart"] == ("always" if lasting else "no")
         assert ("healthcheck" in service) == lasting
-        assert lasting or name == "setup" or service["profiles"] == ["tools"]
+        assert service.get("profiles") == PROFILES.get(name)
 
 
 def test_what_needs_the_engine_waits_until_its_users_are_made_and_it_is_well() -> None:
@@ -118,6 +136,9 @@ def test_everybody_gets_the_one_secret_that_is_for_them() -> None:
         for name, service in SERVICES.items()
     }
     made = secrets.pop("setup")
+    assert secrets.pop("grafana-password") == ["grafana-secret:/secrets/grafana"]
+    assert secrets.pop("grafana") == ["grafana-secret:/secrets/grafana:ro"]
+    assert secrets.pop("prometheus") == []
 
     assert {volume.split("/secrets/")[1] for volume in made} == {"engine", *USERS}
     assert secrets.pop("redis") == ["users:/secrets/engine:ro"]
@@ -131,7 +152,20 @@ def test_everybody_gets_the_one_secret_that_is_for_them() -> None:
 def test_the_image_has_a_folder_for_each_secret() -> None:
     (made,) = re.findall(r"install -d .*?(?=\nCOPY)", DOCKERFILE.read_text("utf-8"), re.DOTALL)
 
-    assert set(re.findall(r"/secrets/(\w+)", made)) == {"engine", *USERS}
+    assert set(re.findall(r"/secrets/(\w+)", made)) == {"engine", "grafana", *USERS}
+
+
+def test_no_password_is_in_the_compose_file_and_what_is_mounted_from_here_is_only_read() -> None:
+    grafana = SERVICES["grafana"]
+
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/secrets/grafana/password"
+    assert not [name for name in grafana["environment"] if name.endswith("PASSWORD")]
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source, _, mode = volume.split(":") if volume.count(":") == 2 else (volume, "", "")
+            if source.startswith("."):
+                assert (ROOT / source).is_dir()
+                assert mode == "ro"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

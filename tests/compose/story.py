@@ -43,12 +43,15 @@ BACK_UP = (
 )
 START_ENGINE = "docker compose start redis"
 RESTORE = "docker compose run --rm -T --no-deps --entrypoint tar redis -C /data -xf - < ledger.tar"
+EXPORT = "docker compose run --rm -T writethru export --with-key > newsroom.ndjson"
+IMPORT = "docker compose run --rm -T writethru import < newsroom.ndjson"
 DOWN = "docker compose down"
 UP_AGAIN = "docker compose up --detach --wait"
-REMOVE = "docker compose --profile tools down --volumes"
+REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
+    *(EXPORT, IMPORT),
 )
 
 SERVICES = ("redis", "ingest", "render", "deliver")
@@ -106,6 +109,10 @@ def tell(docker: Docker) -> None:
         _check(docker, newsroom, reading)
     with _step("a backup, the loss of all volumes, and a restore"):
         for command in (STOP_ENGINE, BACK_UP, START_ENGINE, REMOVE, RESTORE, UP_AGAIN):
+            docker.run(command)
+        _check(docker, newsroom, reading)
+    with _step("an export, the loss of all volumes, and an import"):
+        for command in (EXPORT, REMOVE, IMPORT, UP_AGAIN):
             docker.run(command)
         _check(docker, newsroom, reading)
     untold = set(DOCUMENTED) - docker.said

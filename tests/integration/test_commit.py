@@ -80,7 +80,7 @@ ELSEWHERE = "0" * 40
         ("fork", (2, ELSEWHERE), (3, CHAINS[3]), {}),
         ("fork", (2, CHAINS[2]), (3, ELSEWHERE), {}),
         ("fork", (2, CHAINS[2]), (4, CHAINS[3]), {}),
-        ("missing", (2, CHAINS[2]), (3, CHAINS[3]), {"updates": [("b", "b@3", 3)]}),
+        ("missing", (2, CHAINS[2]), (3, CHAINS[3]), {"updates": [("b", "b@3", 3, 0, 0)]}),
         ("missing", (2, CHAINS[2]), (3, CHAINS[3]), {"body": ":body@3"}),
         ("newer", (2, CHAINS[2]), (3, CHAINS[3]), {"rev": 6, "replace": True}),
         ("stale", (2, CHAINS[2]), (3, CHAINS[3]), {"rev": 8}),
@@ -109,6 +109,7 @@ async def test_the_script_commits_only_onto_the_version_chain_and_fold_that_were
         [
             keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
             keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
+            keys.noted, keys.key_events,
         ],
         [SLUG, *start, *end, "{}", "{}", orjson.dumps(plan)],
     )  # fmt: skip

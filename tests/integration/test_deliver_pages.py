@@ -330,8 +330,22 @@ async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
         f"{ARTICLE}/changes": "application/json",
         f"{ARTICLE}/live?since=1": "application/json",
         f"{ARTICLE}/live": "application/json",
+        f"{ARTICLE}/corrections": "text/html; charset=utf-8",
+        f"{ARTICLE}/corrections.json": "application/json",
+        f"{ARTICLE}/pages/0": "text/html; charset=utf-8",
+        f"{ARTICLE}/updates/{'u' * 65}": "text/html; charset=utf-8",
+        f"{ARTICLE}/versions/1.json": "application/json",
+        f"{ARTICLE}/versions/1..2": "text/html; charset=utf-8",
+        f"{ARTICLE}/anything/else": "text/html; charset=utf-8",
+        f"{ARTICLE}.md": "text/plain; charset=utf-8",
+        f"{ARTICLE}.feed.json": "application/json",
+        f"{ARTICLE}.ninjs.json": "application/json",
+        f"{ARTICLE}.atom": "text/html; charset=utf-8",
+        f"{ARTICLE}.rss": "text/html; charset=utf-8",
     }
     etags = {}
+    living = [await stand.get(path) for path in list(paths)[-8:]]
+    assert {answer.status_code for answer in living} == {404}
     for path in list(paths)[:5]:
         etags[path] = (await stand.get(path)).headers["etag"]
     listed = await stand.get("/")

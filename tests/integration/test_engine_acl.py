@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,28 @@ def test_the_stack_does_all_its_work_on_the_rights_of_its_users(
     assert guarded.denied() == []
 
 
+def test_held_events_are_held_released_and_taken_back_on_the_rights_of_users(
+    guarded: Guarded, services: Services
+) -> None:
+    token = operate(guarded, "keys", "create", "cms", "--scope", "admin")
+    far, soon = "2099-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+
+    filed = services.post(
+        token, published(), posted("u1", embargo_until=soon), posted("u2", embargo_until=far),
+        retracted("u2"), posted("u3", id="u3", embargo_until=far), corrected("u3"),
+        published(slug=FERRY, embargo_until=far), killed(slug=FERRY),
+    )  # fmt: skip
+
+    assert [each["status"] for each in filed.json()["receipts"]] == ["accepted"] + ["held"] * 7
+    page = f"{services.deliver}/articles/{SLUG}"
+    until_sync(lambda: _version(services, page) == 2, 30)
+    assert len(operate(guarded, "held", "list", "--json").splitlines()) == 2
+    operate(guarded, "held", "release", "u3")
+    until_sync(lambda: _version(services, page) == 4, 30)
+    assert "\nwritethru_held_events 0.0\n" in services.get(f"{services.internal[0]}/metrics").text
+    assert guarded.denied() == []
+
+
 def _version(services: Services, page: str) -> int:
     answer = services.get(f"{page}.json")
     return int(answer.json()["version"]) if answer.status_code == 200 else 0
@@ -270,6 +293,9 @@ def test_no_service_may_touch_what_was_filed_or_who_may_file(
         ("deliver", f"XADD {INBOX} * data x"),
         ("deliver", f"XADD {LANE.changes} * article x"),
         ("deliver", f"HGET {KEYS.seen} x"),
+        ("deliver", f"HGETALL {KEYS.holds}"),
+        ("deliver", f"ZRANGE {LANE.held} 0 -1"),
+        ("render", f"HGETALL {KEYS.holds}"),
         ("deliver", f"HSETNX {META} other x"),
         ("deliver", "EVAL return 0"),
         (HEALTH, "INFO"),

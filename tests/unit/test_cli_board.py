@@ -20,7 +20,7 @@ from services.cli.standing import (
     Standing,
     to_json,
 )
-from shared.runtime.backlog import Behind, Wakeups
+from shared.runtime.backlog import Behind, Holding, Wakeups
 
 AT = datetime(2025, 11, 15, 5, 10, 44, tzinfo=UTC)
 MIB = 1024**2
@@ -68,8 +68,16 @@ def test_it_says_in_lines_how_everything_is() -> None:
     assert fact(at_rest, "articles") == "1,212, newest harbour-bridge, 3 s ago"
     assert fact(at_rest, "filed") == "–"
     assert fact(at_rest, "behind") == "none"
+    assert fact(at_rest, "held") == "none"
     assert fact(at_rest, "quarantine") == "none"
     assert fact(at_rest, "deliver") == "http://127.0.0.1:8080   214 of 10,000 readers"
+
+
+def test_held_events_are_counted_and_late_releases_told() -> None:
+    assert fact(standing(holding=Holding(3, 0.0)), "held") == "3 events"
+    assert fact(standing(holding=Holding(3, 7.25)), "held") == (
+        "3 events, one due for 7.2 s: see that ingest runs"
+    )
 
 
 def test_what_is_the_matter_is_told() -> None:

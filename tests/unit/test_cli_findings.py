@@ -11,7 +11,7 @@ from services.cli.engine_findings import engine_findings
 from services.cli.examination import Examined, Held, Installed, Keys
 from services.cli.finding import Finding, size
 from services.cli.installed_findings import installed_findings
-from shared.runtime.backlog import Behind, Wakeups
+from shared.runtime.backlog import Behind, Holding, Wakeups
 from shared.runtime.settings import Listen, Settings
 
 GIB = 1024**3
@@ -166,3 +166,13 @@ def test_of_many_quarantined_articles_some_are_named_and_the_rest_counted() -> N
 )
 def test_sizes_are_said_as_people_say_them(number: int, said: str) -> None:
     assert size(number) == said
+
+
+def test_releases_that_are_late_are_an_error() -> None:
+    assert of_installed()["held"].level == "ok"
+    assert of_installed(holding=Holding(2, 9.9))["held"].level == "ok"
+
+    late = of_installed(holding=Holding(2, 12.0))["held"]
+
+    assert late.level == "error"
+    assert "12 s ago" in late.detail

@@ -308,7 +308,7 @@ def test_a_correction_replaces_the_text_shows_its_note_and_moves_updated():
         corrected("u1", "Lorries.", "They were lorries.", at=clock(11)),
     )
     assert texts(after) == {"u1": "Lorries."}
-    assert after.updates["u1"].notes == (Note("corrected", at(11), "They were lorries."),)
+    assert after.updates["u1"].notes == (Note("corrected", at(11), "They were lorries.", 3),)
     assert (after.updates["u1"].time, after.head.updated_at) == (at(10), at(11))
 
 
@@ -337,7 +337,7 @@ def test_of_a_retracted_update_its_place_time_and_notes_remain_and_nothing_else(
         retracted("u1", "R.", at=clock(12)),
     )
     mark = Mark(5, after.head.chain[:12])
-    notes = (Note("corrected", at(11), "C."), Note("retracted", at(12), "R."))
+    notes = (Note("corrected", at(11), "C.", 3), Note("retracted", at(12), "R.", 5))
     assert after.updates["u1"] == Update("u1", 1, 2, mark, at(10), None, notes=notes)
     assert list(after.updates) == ["u1", "u2"]
     assert (after.head.update_count, after.head.posted) == (1, 2)

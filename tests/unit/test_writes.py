@@ -66,7 +66,7 @@ class Shelf:
             self.bytes, self.body = {}, None
         plans = orjson.loads(plan(writes, "render", ()))
         self.bytes |= writes.ahead
-        self.current |= {name: ref for name, ref, _ in plans["updates"]}
+        self.current |= {name: ref for name, ref, *_ in plans["updates"]}
         self.pages |= writes.pages
         self.body = plans.get("body", self.body)
         for name in plans["superseded"]:

@@ -27,6 +27,8 @@ TEXT = Format("txt", "text/plain")
 #: In the order of our own preference, where a reader has none.
 FORMATS = (HTML, JSON, TEXT)
 
+#: Endings in whose place plain text says what is wrong.
+_KINDRED = {"md": "txt"}
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _NEVER = re.compile(r"q=0(\.0{0,3})?")
 _TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
@@ -60,13 +62,14 @@ def by_accept(accept: str | None, offered: Sequence[Format] = FORMATS) -> Format
 def for_errors(path: str, accept: str | None) -> Format:
     """Return the format in which to tell whoever asked for *path* what is wrong.
 
-    A program that asked for data gets data, whatever its Accept says.
+    A program that asked for data gets data, whatever its Accept says; so does one that asked for
+    data in a form that isn't offered.
     """
     last = path.rpartition("/")[2]
     if last in ("changes", "live"):
         return JSON
-    ending = split_ending(last)[1]
-    return (ending and by_ending(ending)) or by_accept(accept) or HTML
+    ending = last.rpartition(".")[2] if "." in last else ""
+    return by_ending(_KINDRED.get(ending, ending)) or by_accept(accept) or HTML
 
 
 def takes_gzip(accept_encoding: str | None) -> bool:

@@ -29,6 +29,8 @@ class Kept:
     updates: Mapping[bytes, bytes]
     pages: Mapping[bytes, bytes]
     changed: Mapping[bytes, float]
+    noted: Mapping[bytes, float]
+    key_events: Mapping[bytes, float]
     latest: float | None
 
 
@@ -106,10 +108,14 @@ def state_faults(article: Article, kept: Kept) -> Iterator[str]:
     updates = {name.encode(): value for name, value in {**expected.ahead, **pointers}.items()}
     pages = {str(page).encode(): " ".join(refs).encode() for page, refs in expected.pages.items()}
     changed = {each.update_id.encode(): each.changed.version for each in expected.updates}
+    noted = {each.update_id.encode(): each.noted for each in expected.updates if each.noted}
+    key = {each.update_id.encode(): each.number for each in expected.updates if each.key_event}
     yield from _different("state", state, kept.state)
     yield from _different("updates", updates, kept.updates)
     yield from _different("pages", pages, kept.pages)
     yield from _different("changed", changed, kept.changed)
+    yield from _different("noted", noted, kept.noted)
+    yield from _different("key_events", key, kept.key_events)
     score = latest_score(head)
     if kept.latest != (float(score) if score is not None else None):
         yield "latest: it stands at another time"

@@ -139,7 +139,11 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
         "kinds": ",".join(writes.kinds),
         "group": group,
         "updates": [
-            (each.update_id, update_ref(each), each.changed.version) for each in writes.updates
+            (
+                *(each.update_id, update_ref(each), each.changed.version),
+                *(each.noted, each.number if each.key_event else 0),
+            )
+            for each in writes.updates
         ],
         "superseded": writes.superseded,
         "pages": [(str(page), " ".join(refs)) for page, refs in writes.pages.items()],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -20,6 +20,7 @@ from rjsmin import jsmin
 
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.dates import cadence, date, date_time, rfc3339
+from shared.article.editing import corrections
 from shared.article.order import displayed
 
 _PACKAGE = "shared.article.formats"
@@ -151,6 +152,15 @@ def updates_page(
         number=number,
         updates=displayed(head, updates, pinned_first=False),
         canonical=f"{public_url}/articles/{head.slug}/pages/{number}",
+    )
+
+
+def corrections_page(head: Head, updates: Iterable[Update], *, public_url: str = "") -> str:
+    """Return the list of an article's corrections; *updates* are those with notes, at least."""
+    return _TEMPLATES.get_template("corrections.html").render(
+        head=head,
+        corrections=corrections(updates),
+        canonical=f"{public_url}/articles/{head.slug}/corrections",
     )
 
 

@@ -6,12 +6,15 @@ was filed, an address or an object. Times are RFC 3339 in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from shared.article import article as model
 from shared.article.dates import rfc3339
+from shared.article.editing import Correction
+from shared.article.editing import corrections as corrections_of
 from shared.article.order import displayed
 from shared.contract.acts import Image, Source
 
@@ -109,6 +112,32 @@ def update(update: model.Update) -> dict[str, Any]:
         urgency=update.urgency,
         provenance=update.provenance,
     )
+
+
+def corrections(
+    head: model.Head, updates: Iterable[model.Update], *, public_url: str
+) -> dict[str, Any]:
+    """Return all corrections and retractions, the newest first; a killed article is `killed`.
+
+    *updates* are those with notes, at least. *url* is the permalink of the update.
+    """
+    if head.status == "killed":
+        return killed(head)
+    return {
+        "article": head.slug,
+        "version": head.version,
+        "chain": head.chain,
+        "corrections": [
+            _correction(each, f"{public_url}/articles/{head.slug}/updates/")
+            for each in corrections_of(updates)
+        ],
+    }
+
+
+def _correction(each: Correction, updates_url: str) -> dict[str, Any]:
+    update_id = each.update.update_id
+    url = f"{updates_url}{update_id}"
+    return {"update_id": update_id, **_note(each.note), "url": url}
 
 
 def dumps(value: object) -> bytes:

@@ -1,0 +1,48 @@
+"""What editing leaves for readers to see: an article's corrections and its key events, as lists.
+
+Both are made of updates, never of what somebody remembered of them, so an update that is
+retracted takes its headline and its words out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.article.article import Head, Note, Update
+from shared.article.order import displayed
+
+#: As many entries as a page lists above and below its copy; the newest stay.
+LISTED = 10
+GIST_CHARS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A *note* to readers, a correction's or a retraction's, and the update that it stands at."""
+
+    update: Update
+    note: Note
+
+
+def corrections(updates: Iterable[Update]) -> list[Correction]:
+    """Return all notes of *updates*, the newest act first."""
+    found = [Correction(update, note) for update in updates for note in update.notes]
+    return sorted(found, key=lambda each: each.note.version, reverse=True)
+
+
+def key_events(head: Head, updates: Iterable[Update]) -> list[Update]:
+    """Return the newest `LISTED` key events among *updates*, in the article's order."""
+    found = sorted((each for each in updates if each.key_event), key=lambda each: each.number)
+    return displayed(head, found[-LISTED:], pinned_first=False)
+
+
+def gist(update: Update) -> str:
+    """Return the headline, or else how the text begins, cut between words and marked so."""
+    if update.headline or update.copy is None:
+        return update.headline or ""
+    first = update.copy.text.partition("\n")[0].lstrip("#").strip()
+    if len(first) <= GIST_CHARS:
+        return first
+    cut = first[:GIST_CHARS]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:.–—") + "…"
