@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.core.checks.examine import examine
+from services.ingest.core.checks.memory import Memory
+from services.ingest.core.checks.prose import prose
+from shared.article.dates import parse_rfc3339
+from shared.contract.copy_rules import is_text
+from shared.contract.events import MAX_EVENT_BYTES, parse_event
+from tests.corpus.measuring import ALL_ON, NOW, post
+
+#: What the checks look for, put together in every way.
+PIECES = [
+    *('"', "“", "”", "„", "«", "»", "「", "」", "'", "’", "(", ")", "[", "]"),
+    *("**", "`", "```", "~~~", "[1]", " [2]", "[1, 2]", "[1–9]", "](", "](http://x.example"),
+    *("http://", "www.", "\\", ":(", ";-)", "\n", "\n\n", " ", "\t", "- ", "1) ", "# ", "> ", "|"),
+    *(".", ",", ". ", "…", "。", "-", "—", "a", "A", "the", "The", "Word", "word ", "Ana Reyes"),
+    *(" said ", " said: ", "he said", "橋", "ก", "TK", "TK ", "$TK", "lorem ipsum", "{{", "}}"),
+    *("as an AI model, I", "[insert ", "XXX people", "5' 10\"", "٣", "é", "e\u0301", "😀"),
+]  # fmt: skip
+HEAVY = [piece for piece in PIECES if piece.strip()] + [
+    "“a b c d e” said A B. ", '"a b c d e", Bob Smith said. ', "A B said: “x y z w v” ", "[1]: x\n",
+    "](a", "**a ", " **a** ", "a.", "a. ", "[0,", "(a", "a) ", "[^1]: ", "I'm sorry, but I ",
+    "name TK", "``` ```` ", "Certainly! Here is ",
+]  # fmt: skip
+
+copy = st.text().filter(is_text) | st.lists(st.sampled_from(PIECES)).map("".join)
+said = copy.filter(lambda text: bool(text.strip()))
+
+
+@given(st.lists(said, min_size=1, max_size=4))
+def test_checks_have_an_answer_to_any_text(texts: list[str]):
+    memory = Memory()
+    for number, text in enumerate(texts):
+        event = post(f"u{number}", {"text": text})
+        parsed = parse_event(event)
+        for finding in examine(parsed, memory, ALL_ON, parse_rfc3339(NOW)):
+            if finding.where is not None:
+                assert 0 <= finding.where.start < finding.where.end <= len(parsed.act.text)  # type: ignore[union-attr]
+            assert finding.to_json("warn")["detail"]
+        memory.take(event)
+
+
+@given(copy)
+def test_what_is_no_prose_is_masked_in_place(text: str):
+    masked = prose(text)
+    assert len(masked) == len(text)
+    assert masked.count("\n") <= text.count("\n")
+
+
+def steps(text: str) -> Iterator[float]:
+    """Yield how long the checks take for a quarter of *text*, and for all of it."""
+    from time import process_time
+
+    for size in (len(text) // 4, len(text)):
+        event, memory = post("u2", {"text": text[:size]}), Memory()
+        parsed = parse_event(event)
+        memory.take(post("u1", {"text": text[:size]}))
+        began = process_time()
+        examine(parsed, memory, ALL_ON, parse_rfc3339(NOW))
+        yield process_time() - began
+
+
+@pytest.mark.parametrize("piece", HEAVY)
+def test_four_times_the_text_is_no_sixteen_times_the_work(piece: str):
+    room = MAX_EVENT_BYTES // len(piece.encode()) // 2
+    ratios = []
+    for _ in range(3):  # other processes take their time too
+        quarter, whole = steps("x" + piece * room)
+        ratios.append(whole / max(quarter, 0.005))
+        if ratios[-1] < 9:
+            return
+    assert min(ratios) < 9
