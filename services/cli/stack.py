@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,13 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
     try:
         settings = _with_engine(plan, engine)
         has_keys = await _look_into(settings)
-        ports = Ports(settings.metrics_listen)
-        await supervisor.start(_parts(settings, plan.workers, ports))
-        await supervisor.during(_until_ready(settings, say))
-        supervisor.settled = True
-        yield Stack(settings, supervisor, has_keys, ports)
+        with Ports(settings.metrics_listen) as ports:
+            await supervisor.start(_parts(settings, plan.workers, ports))
+            await supervisor.during(_until_ready(settings, say))
+            supervisor.settled = True
+            yield Stack(settings, supervisor, has_keys, ports)
+    except SettingsError as error:
+        raise Failure(str(error), WRONG_SETTING) from None
     finally:
         await supervisor.stop()
 
@@ -157,11 +159,9 @@ def _parts(settings: Settings, workers: int, ports: Ports) -> list[Part]:
 
 
 def _part(settings: Settings, ports: Ports, name: str) -> Part:
-    def environ() -> Mapping[str, str]:
-        own = settings.model_copy(update={"metrics_listen": ports.of(name)})
-        return environment(own)
-
-    return Part(name, f"services.{name.partition(' ')[0]}", environ)
+    port = ports.of(name)
+    own = settings.model_copy(update={"metrics_listen": port})
+    return Part(name, f"services.{name.partition(' ')[0]}", environment(own), [port.port])
 
 
 async def _until_ready(settings: Settings, say: Say) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen
 
@@ -46,12 +46,13 @@ Say = Callable[[str], None]
 class Part:
     """One process of the stack: the service that *module* is, under the *name* we speak of.
 
-    *environ* is asked at each start.
+    *inherits* are open files that it gets at each start.
     """
 
     name: str
     module: str
-    environ: Callable[[], Mapping[str, str]]
+    environ: Mapping[str, str]
+    inherits: Sequence[int] = ()
 
 
 class Supervisor:
@@ -120,7 +121,8 @@ class Supervisor:
             assert self._minder is not None  # noqa: S101  # start() made it
             child = self._children[part.name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", part.module),
-                env=part.environ(),
+                env=part.environ,
+                pass_fds=part.inherits,
                 stdin=DEVNULL,
                 stdout=_STANDARD_ERROR,
                 process_group=self._minder.pid,

@@ -31,6 +31,8 @@ from shared.runtime.settings import Listen, SettingsError
 #: Where a process listens if no setting says so: the first free port of ten from here on.
 PORTS: Mapping[Service, int] = {"ingest": 9410, "deliver": 9420, "render": 9430}
 PORTS_TRIED = 10
+#: Instead of a host: the number is that of an open file, a socket that was bound for us.
+INHERITED = "fd"
 
 Checks = Callable[[], Awaitable[Mapping[str, Check]]]
 
@@ -143,15 +145,6 @@ def bound(listen: Listen | None, service: Service) -> Iterator[socket.socket]:
         yield listener
 
 
-def is_free(listen: Listen) -> bool:
-    """Whether a process could take that port now."""
-    try:
-        _open(listen).close()
-    except OSError:
-        return False
-    return True
-
-
 @asynccontextmanager
 async def serving(internal: Internal, listener: socket.socket) -> AsyncIterator[None]:
     """Answer on *listener* while this lasts."""
@@ -203,6 +196,8 @@ def _show_engine(engine: _Engine) -> None:
 
 def _listener(listen: Listen) -> socket.socket:
     try:
+        if listen.host == INHERITED:
+            return socket.socket(fileno=listen.port)
         return _open(listen)
     except OSError as error:
         raise SettingsError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import textwrap
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,7 @@ async def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         supervisor = Supervisor(lines.append)
         supervisors.append(supervisor)
         shared = dict(os.environ) | {"PYTHONPATH": str(tmp_path), "HEEDS": "yes"} | environ
-        await supervisor.start(
-            [Part(name, "child", partial(dict, shared, NAME=name)) for name in names]
-        )
+        await supervisor.start([Part(name, "child", shared | {"NAME": name}) for name in names])
         return supervisor, lines
 
     yield family

@@ -1,4 +1,4 @@
-"""The internal ports that `up` gives its processes."""
+"""The internal ports that `up` takes for its processes."""
 
 from __future__ import annotations
 
@@ -7,37 +7,57 @@ import socket
 import pytest
 
 from services.cli.ports import Ports
-from shared.runtime.internal import PORTS
-from shared.runtime.settings import Listen
+from shared.runtime.internal import INHERITED, bound
+from shared.runtime.settings import Listen, SettingsError
+from tests.stack import free_range
 
 
 def test_with_a_setting_they_are_in_a_row_from_there_on() -> None:
-    ports = Ports(Listen(host="127.0.0.1", port=9700))
+    first = free_range(4)
 
-    given = [ports.of(name).port for name in ("render", "render 2", "ingest", "deliver")]
+    with Ports(Listen(host="127.0.0.1", port=first)) as ports:
+        for name in ("render", "render 2", "ingest", "deliver"):
+            ports.of(name)
+        given = {name: listen.port - first for name, listen in ports.given.items()}
 
-    assert given == [9702, 9703, 9700, 9701]
-
-
-@pytest.mark.parametrize("name", ["ingest", "render 2"])
-def test_any_free_port_stays_any(name: str) -> None:
-    assert Ports(Listen(host="127.0.0.1", port=0)).of(name).port == 0
+    assert given == {"ingest": 0, "deliver": 1, "render": 2, "render 2": 3}
 
 
-def test_without_one_each_has_its_own_and_the_same_when_it_is_started_again() -> None:
-    ports = Ports()
+@pytest.mark.parametrize("first", [None, Listen(host="127.0.0.1", port=0)])
+def test_else_each_has_one_of_its_own_that_nobody_else_can_take(first: Listen | None) -> None:
+    with Ports(first) as ports:
+        ports.of("render")
+        ports.of("render 2")
 
-    first, second = ports.of("render"), ports.of("render 2")
+        one, other = ports.given.values()
+        assert one.port
+        assert one.port != other.port
+        with pytest.raises(OSError, match="in use"):
+            socket.create_server((one.host, one.port))
 
-    assert first != second
-    assert first.port >= PORTS["render"]
-    assert ports.of("render") == first
-    assert ports.given == {"render": first, "render 2": second}
+
+def test_a_process_is_told_of_an_open_socket_and_serves_on_it() -> None:
+    with Ports() as ports:
+        told = ports.of("deliver")
+        with bound(told, "deliver") as inherited:
+            assert told.host == INHERITED
+            assert inherited.getsockname()[1] == ports.given["deliver"].port
+            inherited.detach()  # it is the same open file here
 
 
-def test_one_that_somebody_took_meanwhile_is_left_to_them() -> None:
-    ports = Ports()
-    before = ports.of("deliver")
+def test_one_that_is_set_and_taken_is_a_wrong_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with (
+            Ports(Listen(host="127.0.0.1", port=port)) as ports,
+            pytest.raises(SettingsError, match="WRITETHRU_METRICS_LISTEN"),
+        ):
+            ports.of("ingest")
 
-    with socket.create_server((before.host, before.port)):
-        assert ports.of("deliver") != before
+
+def test_a_number_that_is_no_open_socket_is_a_wrong_setting() -> None:
+    with (
+        pytest.raises(SettingsError, match="WRITETHRU_METRICS_LISTEN: fd:9999"),
+        bound(Listen(host=INHERITED, port=9999), "render"),
+    ):
+        pass
