@@ -11,9 +11,10 @@ Read it in this order:
     article.py      what is filed, when an act is legal, and what a fold makes of it
     keys.py         what the engine holds
     model.py        the engine: append, wake-ups, commit, each method one script or command
+    holding.py      its part that holds events and releases them
     steps.py        what every actor is made of
     renderer.py     from the ledger to a commit, and what may come between
-    actors.py       readers, the sweeper, clients, the network
+    actors.py       readers, the sweeper, who releases what is held, clients, the network
     invariants.py   what must hold after every step, and what must hold in the end
     schedule.py     who is next, and what goes wrong
     mutants.py      protocols with one bug each, which the simulator has to find
@@ -21,6 +22,6 @@ Read it in this order:
 `python -m tests.simulation --schedules 100000 --seed 7` runs more than the test suite does;
 `--only N` prints every step of schedule N, `--mutants` says how soon each bug is found.
 
-Left out: releases from embargo, changes of the fold's revision, and the time that ingest gives
+Left out: desk checks, changes of the fold's revision, and the time that ingest gives
 to an event that came without (no fingerprint has it, so no chain tells it apart).
 """

@@ -73,6 +73,45 @@ class Sweeper:
         yield from self.renderer.take(wakeups)
 
 
+class Releaser:
+    """Releases what is due, as each ingest process does; several do it at once."""
+
+    def __init__(self, name: str, lane: Lane) -> None:
+        self.name, self.lane = name, lane
+
+    def steps(self) -> Steps[None]:
+        while True:
+            slugs = self.lane.due()
+            yield ("finds due", *slugs) if slugs else RESTS
+            for slug in slugs:
+                yield from self.release(slug)
+
+    def release(self, slug: str) -> Steps[None]:
+        released = self.lane.release(slug)
+        yield "releases of", slug, *(event.id for event in released)
+
+
+class Editor:
+    """Releases held events early, and spikes some."""
+
+    name = "editor"
+
+    def __init__(self, lane: Lane, dice: Dice) -> None:
+        self.lane, self.dice = lane, dice
+
+    def steps(self) -> Steps[None]:
+        while True:
+            holds = [hold for keys in self.lane.articles.values() for hold in keys.holds.values()]
+            if self.dice.calm or not holds or not self.dice.chance(0.1):
+                yield RESTS
+                continue
+            event = self.dice.pick(holds).event
+            yield "sees held", event.slug, event.id
+            act = self.lane.release if self.dice.chance(0.7) else self.lane.spike
+            done = act(event.slug, event.key)
+            yield f"{act.__name__}s by hand", event.slug, *(each.id for each in done)
+
+
 class Client:
     """Files its events one after the other, each until it has an answer.
 

@@ -20,7 +20,7 @@ NEWEST = -1
 class Event(NamedTuple):
     """An act that a client files; *text* is a number.
 
-    *base* is the `seq` after which it must come, if any.
+    *base* is the `seq` after which it must come, if any; *due* is the end of its embargo.
     """
 
     slug: str
@@ -30,6 +30,7 @@ class Event(NamedTuple):
     update: str = ""
     text: str = ""
     base: int | None = None
+    due: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -37,7 +38,8 @@ class Event(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.slug} {self.source} {self.id} {self.act} {self.update} {self.text}"
+        said = f"{self.act} {self.update} {self.text} {self.due}"
+        return f"{self.slug} {self.source} {self.id} {said}"
 
 
 class Entry(NamedTuple):

@@ -7,6 +7,8 @@ I4  dirty    an article that is behind is in the dirty set
 I5  acks     a wake-up that could still be read is acked only when the version covers it
 I6  promise  an acknowledged event is in the ledger where its receipt says, and stays there
 I7  end      without further faults everything is rendered and nothing stays pending
+I8  held     what is held is in no ledger and known as held; it gets there when its time has come or
+             an editor says so, and is taken out only by an editor or an act that takes it back
 
 Only what a step touched is looked at after it; `audit` looks at everything, from the beginning.
 """
@@ -69,7 +71,7 @@ class Watch:
     def step(self) -> None:
         evidence = self.lane.evidence
         if evidence.touched is not None:
-            self.article(evidence.touched)
+            self.article(evidence.touched, live=True)
             evidence.touched = None
         if evidence.acked:
             for wakeup in self.lane.read_events(evidence.acked):
@@ -83,15 +85,17 @@ class Watch:
         while evidence.receipts:
             self.receipt(*evidence.receipts.pop())
 
-    def article(self, slug: str) -> None:
+    def article(self, slug: str, *, live: bool = False) -> None:
         keys, book = self.lane.articles[slug], self.books[slug]
-        self.ledger(keys, book)
+        self.ledger(keys, book, live=live)
+        self.held(slug, keys)
         self.state(slug, keys, book)
         self.outbox(slug, keys)
         if keys.version < keys.seq and slug not in self.lane.dirty:
             violated("I4 behind and not dirty", (slug, keys.version, keys.seq))
 
-    def ledger(self, keys: Keys, book: Book) -> None:
+    def ledger(self, keys: Keys, book: Book, *, live: bool = False) -> None:
+        """Check what is new in the ledger; *live* says that it came with the last step."""
         folds = book.folds
         for entry in keys.ledger[len(folds) - 1 :]:
             state, event = folds[-1], entry.event
@@ -103,7 +107,12 @@ class Watch:
                 violated("I1 an id came twice", entry)
             if refusal(event, state.status, state.standing):
                 violated("I1 an illegal act was accepted", entry)
-            if event.base is not None and event.base != entry.seq - 1:
+            name = (event.slug, *event.key)
+            if live and event.due > self.lane.time and name not in self.lane.evidence.lifted:
+                violated("I8 released before its time", (entry, self.lane.time))
+            # The base of a held event is judged when it is filed.
+            was_held = name in self.lane.evidence.held
+            if event.base is not None and event.base != entry.seq - 1 and not was_held:
                 violated("I1 a stale event was accepted", entry)
             book.ids.add(event.key)
             after = fold(state, entry)
@@ -153,12 +162,14 @@ class Watch:
             if key in self.promised:
                 violated("I6 an acknowledged event was rejected", (event, receipt))
             return
-        if (first.seq, first.chain) != (receipt.seq, receipt.chain):
+        # What was held has its place later, and then for good.
+        if first.seq and (first.seq, first.chain) != (receipt.seq, receipt.chain):
             violated("I6 two receipts for one event", (event, first, receipt))
         self.kept(event, receipt)
-        if key not in self.promised:
-            self.promised[key] = (event, receipt)
+        if key not in self.promised and receipt.seq:
             self.in_order(client, event, receipt)
+        if key not in self.promised or not first.seq:
+            self.promised[key] = (event, receipt)
 
     def in_order(self, client: str, event: Event, receipt: Receipt) -> None:
         """A client that waits for its answers has its events in the order it sent them."""
@@ -168,7 +179,34 @@ class Watch:
         if event.source == client:
             self.last_promised[client, event.slug] = receipt.seq
 
+    def held(self, slug: str, keys: Keys) -> None:
+        known = {key for key, (_, mark, _) in keys.seen.items() if mark == "held"}
+        if known != keys.holds.keys():
+            violated("I8 what is held is not what is known as held", (slug, known, keys.holds))
+        if both := self.books[slug].ids & keys.holds.keys():
+            violated("I8 held, and in the ledger", (slug, both))
+        if keys.holds and keys.status == "killed":
+            violated("I8 held after the kill", (slug, keys.holds))
+        if keys.holds and slug not in self.lane.held:
+            violated("I8 nobody will look at what is held", (slug, keys.holds))
+
+    def waits(self, event: Event) -> None:
+        """Hold the engine to an event that it has promised to release."""
+        keys = self.lane.articles[event.slug]
+        seq, mark, _ = keys.seen.get(event.key, (0, "", ""))
+        if not seq and mark not in {"held", "spiked"}:
+            violated("I8 what was held is lost", event)
+        if mark == "spiked" and not self.taken_back(event, keys):
+            violated("I8 taken out by nobody", event)
+
+    def taken_back(self, event: Event, keys: Keys) -> bool:
+        by_editor = (event.slug, *event.key) in self.lane.evidence.spiked
+        return by_editor or keys.status == "killed" or keys.posted.get(event.update) == "retracted"
+
     def kept(self, event: Event, receipt: Receipt) -> None:
+        if not receipt.seq:
+            self.waits(event)
+            return
         ledger = self.lane.articles[event.slug].ledger
         there = ledger[receipt.seq - 1] if 0 < receipt.seq <= len(ledger) else None
         if there is None or there.chain != receipt.chain or there.event.key != event.key:
@@ -179,4 +217,4 @@ class Watch:
         lane = self.lane
         behind = any(keys.version < keys.seq for keys in lane.articles.values())
         pending = lane.group is not None and lane.group.pending
-        return not behind and not lane.dirty and not pending
+        return not behind and not lane.dirty and not pending and not lane.due()

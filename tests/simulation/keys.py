@@ -79,6 +79,18 @@ class Plan(NamedTuple):
     replace: bool = False
 
 
+class Hold(NamedTuple):
+    """An event that has no number yet. *stop*, a problem's code, is an editor's to lift.
+
+    One that an editor has *lifted* has no embargo any more.
+    """
+
+    order: int
+    event: Event
+    stop: str = ""
+    lifted: bool = False
+
+
 @dataclass(slots=True)
 class Keys:
     """The keys of one article. *pointers* and *parts* are one hash, `updates`."""
@@ -89,6 +101,8 @@ class Keys:
     chain: str = ""
     status: str | None = None
     posted: dict[str, str] = field(default_factory=dict)
+    holds: dict[tuple[str, str], Hold] = field(default_factory=dict)
+    orders: int = 0
     version: int = 0
     version_chain: str = ""
     head: Head = field(default_factory=Head)
@@ -106,6 +120,7 @@ class Keys:
             ledger=list(self.ledger),
             seen=dict(self.seen),
             posted=dict(self.posted),
+            holds=dict(self.holds),
             pages=dict(self.pages),
             pointers=dict(self.pointers),
             parts=dict(self.parts),
@@ -128,3 +143,7 @@ class Evidence:
     acked: list[int] = field(default_factory=list)
     receipts: list[tuple[str, Event, Receipt]] = field(default_factory=list)
     pages: list[State] = field(default_factory=list)
+    # Of all that ever happened: what was held, and what an editor has let out or taken out.
+    held: set[tuple[str, ...]] = field(default_factory=set)
+    lifted: set[tuple[str, ...]] = field(default_factory=set)
+    spiked: set[tuple[str, ...]] = field(default_factory=set)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tests.simulation.article import STATUS_AFTER, Entry, Event, Part, chained, refusal
+from tests.simulation.holding import Holding
 from tests.simulation.keys import (
     Change,
     Evidence,
@@ -28,7 +29,7 @@ class NoGroup(Exception):
     """The consumer group is not there."""
 
 
-class Lane:
+class Lane(Holding):
     def __init__(self, slugs: Sequence[str]) -> None:
         self.articles = {slug: Keys() for slug in slugs}
         self.events: list[Wakeup] = []
@@ -38,12 +39,16 @@ class Lane:
         # Names stream entries and dates the dirty set. It outlives a failover: an entry's id is
         # the engine's clock, and is not given twice.
         self.clock = 0
+        # When an embargo ends; it may be set, back and forth.
+        self.time = 0
+        self.held: dict[str, float] = {}
         self.evidence = Evidence()
 
     # -- ingest ---------------------------------------------------------------------------
 
     def append(self, event: Event) -> Receipt:
-        return self.known(event) or self.refused(event) or self.store(event)
+        judged = self.known(event) or self.refused(event)
+        return judged or self.held_back(event) or self.store(event)
 
     def known(self, event: Event) -> Receipt | None:
         first = self.articles[event.slug].seen.get(event.key)
@@ -265,4 +270,5 @@ class Lane:
         group = replica.group
         self.group = Group(group.last, dict(group.pending)) if group else None
         self.dirty = dict(replica.dirty)
+        self.held = dict(replica.held)
         self.changes = list(replica.changes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.simulation.actors import Client, Sweeper
+from tests.simulation.actors import Client, Releaser, Sweeper
 from tests.simulation.article import Entry, Event, Part, Position
 from tests.simulation.keys import Filed, Head, Keys, Plan, Receipt, Wakeup
 from tests.simulation.model import Lane
@@ -194,6 +194,72 @@ class NoSweep(Sweeper):
             yield ("sleeps",)
 
 
+class HoldsByAct(Lane):
+    """Only the event's own embargo is asked for: acts on what is held go straight in."""
+
+    def _builds_on(self, keys: Keys, event: Event) -> bool:
+        return False
+
+
+class KillLeavesHeld(Lane):
+    """A kill takes the article down, and nobody thinks of what is held of it."""
+
+    def held_back(self, event: Event) -> Receipt | None:
+        return None if event.act == "killed" else super().held_back(event)
+
+
+class ReleasedUnjudged(Lane):
+    """What was legal when it was filed is taken to be legal for ever."""
+
+    def _problem(self, keys: Keys, event: Event) -> str | None:
+        return None
+
+
+class ReleasedByAnothersClock(Lane):
+    """Who asks for releases brings the time, which is not quite the engine's."""
+
+    def due(self) -> list[str]:
+        return [slug for slug, at in self.held.items() if at <= self.time + 5]
+
+    def release(self, slug: str, picked: tuple[str, str] | None = None) -> list[Event]:
+        self.time += 5
+        released = super().release(slug, picked)
+        self.time -= 5
+        return released
+
+
+class ReleasedApart(Releaser):
+    """What is due is read, then appended, then taken out of what is held: three calls."""
+
+    def release(self, slug: str) -> Steps[None]:
+        lane, keys = self.lane, self.lane.articles[slug]
+        holds = [hold for hold in keys.holds.values() if hold.event.due <= lane.time]
+        yield "reads due of", slug
+        for hold in holds:
+            if not lane._behind(keys, hold.event) and not lane._problem(keys, hold.event):
+                lane.store(hold.event)
+                yield "releases of", slug, hold.event.id
+                keys.holds.pop(hold.event.key, None)
+                lane._expect(slug)
+                yield "takes out of", slug, hold.event.id
+
+
+class TakenOutFirst(Releaser):
+    """What is due is taken out, and then appended: who dies between has lost it."""
+
+    def release(self, slug: str) -> Steps[None]:
+        lane, keys = self.lane, self.lane.articles[slug]
+        for hold in [hold for hold in keys.holds.values() if hold.event.due <= lane.time]:
+            if hold.event.key not in keys.holds or lane._behind(keys, hold.event):
+                continue
+            del keys.holds[hold.event.key], keys.seen[hold.event.key]
+            lane._expect(slug)
+            yield "takes out of", slug, hold.event.id
+            if not lane._problem(keys, hold.event):
+                lane.store(hold.event)
+            yield "releases of", slug, hold.event.id
+
+
 MUTANTS: Mapping[str, Cast] = {
     "commit without compare": Cast(lane=CommitWithoutCompare),
     "commit without the base's chain": Cast(lane=CommitWithoutBase, renderer=NoLookAtBase),
@@ -213,4 +279,10 @@ MUTANTS: Mapping[str, Cast] = {
     "names without chain": Cast(renderer=NamesWithoutChain),
     "names without version": Cast(renderer=NamesWithoutVersion),
     "no sweep": Cast(sweeper=NoSweep),
+    "acts on held ones not held": Cast(lane=HoldsByAct),
+    "kill leaves what is held": Cast(lane=KillLeavesHeld),
+    "released unjudged": Cast(lane=ReleasedUnjudged),
+    "released by another's clock": Cast(lane=ReleasedByAnothersClock),
+    "released twice": Cast(releaser=ReleasedApart),
+    "lost at release": Cast(releaser=TakenOutFirst),
 }

@@ -2,7 +2,7 @@
 
 First come steps and mishaps as the dice fall, then a tail without mishaps, in which everybody
 who was paused goes on, and after which nothing may be left to do. Every fourth schedule is a
-*lossy* one: its engine may fail over to a replica that had heard less.
+*lossy* one: its engine may fail over to a replica that had heard less. Every third has embargoes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.simulation.actors import Client, Network, Reader, Sweeper
+from tests.simulation.actors import Client, Editor, Network, Reader, Releaser, Sweeper
 from tests.simulation.article import NEWEST, Event
 from tests.simulation.invariants import Violation, Watch, violated
 from tests.simulation.model import Lane
@@ -18,8 +18,11 @@ from tests.simulation.renderer import Renderer
 from tests.simulation.steps import RESTS, Dice, Step, Steps
 
 LONGEST_TAIL = 120
+#: Longer than any embargo, whatever became of the clock.
+LONG = 100_000
 CLIENTS = ("wire", "desk")
 RENDERERS = ("render-1", "render-2", "render-3")
+RELEASERS = ("ingest-1", "ingest-2")
 SLUGS = ("bridge", "harbour", "storm")
 UPDATES = ("u1", "u2", "u3", "u4")
 ACTS = (
@@ -37,10 +40,11 @@ class Cast:
     client: type[Client] = Client
     renderer: type[Renderer] = Renderer
     sweeper: type[Sweeper] = Sweeper
+    releaser: type[Releaser] = Releaser
 
 
 PROTOCOL = Cast()
-Actor = Client | Network | Renderer | Sweeper | Reader
+Actor = Client | Editor | Network | Reader | Releaser | Renderer | Sweeper
 
 
 @dataclass(slots=True)
@@ -74,6 +78,7 @@ class Schedule:
     def __init__(self, seed: int, number: int, cast: Cast = PROTOCOL) -> None:
         self.seed, self.number = seed, number
         self.lossy = number % 4 == 3
+        self.embargoes = number % 3 == 2
         self.least = 120 if self.lossy else 40
         self.trace: list[tuple[str, Step]] = []
         self.now = 0
@@ -87,6 +92,9 @@ class Schedule:
         self.renderers = [Player(cast.renderer(name, lane, dice)) for name in names]
         sweeper = cast.sweeper("sweep", lane, cast.renderer("sweep", lane, dice))
         others: list[Actor] = [sweeper, Reader("reader", lane, dice), Network(self.clients)]
+        if self.embargoes:
+            releasers = [cast.releaser(name, lane) for name in RELEASERS]
+            others += [*releasers, Editor(lane, dice)]
         self.players = [*self.renderers, *map(Player, self.clients), *map(Player, others)]
         # Some are fast and some are slow, in each schedule others.
         self.turns = [player for player in self.players for _ in range(dice.pick((1, 2, 4)))]
@@ -97,21 +105,32 @@ class Schedule:
     def plan(self, source: str) -> list[Event]:
         """Draw what a client means to file. Not all of it will be legal."""
         dice, slugs = self.dice, list(self.lane.articles)
-        plan = [Event(slug, source, f"{source}-{slug}", "published", text="100") for slug in slugs]
+        plan = [
+            Event(slug, source, f"{source}-{slug}", "published", text="100", due=self.embargo(0.2))
+            for slug in slugs
+        ]
         # Where histories part, they should soon differ in the same places.
         acts, updates = (FEW_ACTS, UPDATES[:2]) if self.lossy else (ACTS, UPDATES)
         for n in range(self.least // 12 + int(dice.random() * 8)):
             act, slug = dice.pick(acts), dice.pick(slugs)
             update = dice.pick(updates) if act in {"posted", "corrected", "retracted"} else ""
             base = NEWEST if dice.chance(0.1) else None
-            plan.append(Event(slug, source, f"{source}-{n}", act, update, str(n + 1), base))
+            due = self.embargo(0.5) if act in {"posted", "writethru"} else 0
+            plan.append(Event(slug, source, f"{source}-{n}", act, update, str(n + 1), base, due))
         return plan
+
+    def embargo(self, probability: float) -> int:
+        """Draw a time before which an event is held; most have none."""
+        if not self.embargoes or not self.dice.chance(probability):
+            return 0
+        return 1 + int(self.dice.random() * 2 * self.least)
 
     def run(self) -> None:
         """Play it through; raises Failure where an invariant doesn't hold."""
         try:
             for now in range(self.least + int(self.dice.random() * 100)):
                 self.now = now
+                self.lane.time += 1
                 self.turn()
             self.tail()
             self.watch.audit()
@@ -129,6 +148,7 @@ class Schedule:
 
     def tail(self) -> None:
         self.dice.calm = True
+        self.lane.time += LONG
         for _ in range(LONGEST_TAIL):
             for player in self.players:
                 self.play(player)
@@ -159,7 +179,8 @@ class Schedule:
         if self.lossy:
             return [self.crash, *[self.pause] * 3, *[self.freeze_replica] * 4]
         rare = [self.restart_engine, self.trim, self.lose_group, self.delete_consumer]
-        return [*[self.crash] * 6, *[self.pause] * 6, *rare]
+        clock = [self.step_clock] * 3 if self.embargoes else []
+        return [*[self.crash] * 6, *[self.pause] * 6, *rare, *clock]
 
     def note(self, what: str, *about: object) -> None:
         self.trace.append(("!", (what, *about)))
@@ -175,6 +196,11 @@ class Schedule:
     def hold(self, player: Player) -> None:
         player.paused_until = self.now + int(self.dice.random() ** 2 * 80)
         self.note("pause of", player.actor.name)
+
+    def step_clock(self) -> None:
+        by = int((self.dice.random() - 0.5) * 60)
+        self.lane.time = max(0, self.lane.time + by)
+        self.note("clock steps by", by)
 
     def restart_engine(self) -> None:
         """It comes back with everything; some connections don't, and calls end with an error."""

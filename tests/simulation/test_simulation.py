@@ -25,7 +25,8 @@ NARROW = {
     "is committed at", "is stale at", "is fork at", "is missing at", "is acked at", "replays",
     "is stale again at", "takes back for", "drops", "loses reply", "gives up on", "crash of",
     "pause of", "events trimmed", "group lost", "consumer deleted", "engine restart", "failover",
-    "finds a commit came between on",
+    "finds a commit came between on", "releases of", "releases by hand", "spikes by hand",
+    "clock steps by",
 }  # fmt: skip
 
 
