@@ -56,6 +56,11 @@ def withdrawal(head: Head, how: Format) -> Answer:
     return representation(mark, how, write(head), status=410)
 
 
+def gone(mark: Mark, document: bytes) -> Answer:
+    """Return the 410 of an article that was killed at *mark*, as who follows it is told."""
+    return representation(mark, JSON, document, status=410)
+
+
 def respond(request: Request, answer: Answer, *, varies: bool = False) -> Response:
     """Send *answer*, or 304 to one who has it. *varies*: it was chosen by Accept."""
     headers = {"cache-control": REVALIDATED, **answer.headers}

@@ -19,13 +19,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.deliver.answers import refuse, refuse_request
-from services.deliver.changes import ChangeFeed
+from services.deliver.changes import ChangeFeed, Feeds, as_facts
 from services.deliver.firehose import Firehose
 from services.deliver.guard import Guard
 from services.deliver.hub import Hub
 from services.deliver.latest import Latest
 from services.deliver.live import ArticleStream, Channels
 from services.deliver.pages import Pages
+from services.deliver.parts import Parts
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
 from services.deliver.streams import Limits, Streams
@@ -83,8 +84,11 @@ def create_app(
 
 
 def _routes(redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_url: str) -> Routes:
-    feed = ChangeFeed(reading)
-    channels = Channels(hub, feed)
+    feeds: Feeds = {
+        "json": ChangeFeed(reading, as_facts),
+        "html": ChangeFeed(reading, Parts(reading)),
+    }
+    channels = Channels(hub, feeds)
     latest = Latest(reading, hub)
     return Routes(
         redis=redis,
@@ -92,9 +96,9 @@ def _routes(redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_u
         hub=hub,
         latest=latest,
         pages=Pages(reading, latest, public_url),
-        feed=feed,
+        feeds=feeds,
         waiting=Waiting(channels, streams),
-        live=ArticleStream(reading, feed, channels, streams),
+        live=ArticleStream(reading, feeds, channels, streams),
         firehose=Firehose(redis, reading, hub, streams),
         streams=streams,
         public_url=public_url,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from services.deliver.core import frames
 from services.deliver.core.cursors import mark_id
@@ -13,9 +14,12 @@ from shared.article.article import Head, Mark
 from shared.article.formats import json
 from shared.contract.canonical import short
 from shared.contract.errors import Refused
-from shared.runtime.snapshots import Change, Changes
+from shared.runtime.snapshots import Change, Changes, moving
 
 KEPT_BYTES = 32 * 1024 * 1024
+TRIES = 5
+
+Kind = Literal["nothing", "change", "reset", "killed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class News:
     there is no more to come. *filed* is as `Changes` has it.
     """
 
-    kind: Literal["nothing", "change", "reset", "killed"]
+    kind: Kind
     to: Mark
     head: Head
     document: bytes = b""
@@ -39,11 +43,24 @@ class News:
         return len(self.document) + len(self.frame) + 2_048
 
 
-class ChangeFeed:
-    """Tells readers what they lack; the answers given last are kept."""
+class Writer(Protocol):
+    """Writes changes for readers of one form."""
 
-    def __init__(self, reading: Reading) -> None:
+    async def __call__(self, since: Mark, changes: Changes) -> News | None:
+        """Return *changes* for a reader at *since*; None if the article has moved on meanwhile."""
+        ...
+
+
+#: How a reader wants to be told: as facts, or as HTML for an open page.
+Form = Literal["json", "html"]
+
+
+class ChangeFeed:
+    """Tells readers what they lack, as *write* has it; the answers given last are kept."""
+
+    def __init__(self, reading: Reading, write: Writer) -> None:
         self._reading = reading
+        self._write = write
         self._kept: Kept[News] = Kept(KEPT_BYTES, "changes")
 
     async def since(self, slug: str, since: Mark) -> News:
@@ -59,11 +76,17 @@ class ChangeFeed:
         return await self._kept.get((slug, since, stand), lambda: self._read(slug, since))
 
     async def _read(self, slug: str, since: Mark) -> News:
-        async with self._reading.patience():
-            changes = await self._reading.snapshots.changed_since(slug, since)
-        if changes is None or changes.head.status == "unpublished":
-            raise unknown(slug)
-        return news(since, changes)
+        for _ in range(TRIES):
+            async with self._reading.patience():
+                changes = await self._reading.snapshots.changed_since(slug, since)
+            if changes is None or changes.head.status == "unpublished":
+                raise unknown(slug)
+            if (news := await self._write(since, changes)) is not None:
+                return news
+        raise moving(slug)
+
+
+Feeds = Mapping[Form, ChangeFeed]
 
 
 def unknown(slug: str) -> Refused:
@@ -71,24 +94,26 @@ def unknown(slug: str) -> Refused:
     return Refused("unknown-article", f"There is no article {slug}.")
 
 
-def news(since: Mark, changes: Changes) -> News:
-    """Write *changes* for a reader at *since*."""
+async def as_facts(since: Mark, changes: Changes) -> News:
+    """Write *changes* as facts, for programs."""
+    head = changes.head
+    if head.status == "killed":
+        return told("killed", changes, json.killed(head))
+    if not changes.reset and head.version == since.version:
+        return told("nothing", changes)
+    return told("reset" if changes.reset else "change", changes, _document(since, changes))
+
+
+def told(kind: Kind, changes: Changes, document: dict[str, Any] | None = None) -> News:
+    """Return *changes* as news; on a stream a reset only says where it goes on from."""
     head = changes.head
     to = Mark(head.version, short(head.chain))
-    if head.status == "killed":
-        document = json.dumps(json.killed(head))
-        frame = frames.event("killed", document, mark_id(to))
-        return News("killed", to, head, document, frame, changes.filed)
-    if changes.reset:
-        place = {"article": head.slug, "to": head.version, "chain": head.chain}
-        frame = frames.event("reset", json.dumps(place), mark_id(to))
-        document = json.dumps(_document(since, changes))
-        return News("reset", to, head, document, frame, changes.filed)
-    if head.version == since.version:
-        return News("nothing", to, head)
-    document = json.dumps(_document(since, changes))
-    frame = frames.event("change", document, mark_id(to))
-    return News("change", to, head, document, frame, changes.filed)
+    if document is None:
+        return News(kind, to, head)
+    data = said = json.dumps(document)
+    if kind == "reset":
+        said = json.dumps({"article": head.slug, "to": head.version, "chain": head.chain})
+    return News(kind, to, head, data, frames.event(kind, said, mark_id(to)), changes.filed)
 
 
 def _document(since: Mark, changes: Changes) -> dict[str, Any]:

@@ -10,18 +10,18 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from services.deliver.answers import UNKEPT, respond, withdrawal
-from services.deliver.changes import ChangeFeed, unknown
+from services.deliver.answers import UNKEPT, gone, respond
+from services.deliver.changes import Feeds, Form, unknown
 from services.deliver.channel import Channel
 from services.deliver.core.cursors import parse_mark
-from services.deliver.core.negotiation import JSON
 from services.deliver.hub import Hub
 from services.deliver.reading import Reading
-from services.deliver.requests import since_of, slug_of
+from services.deliver.requests import form_of, since_of, slug_of
 from services.deliver.streams import StreamReader, Streams, retry_frame
 from shared.article.article import Mark
 
@@ -37,55 +37,66 @@ class _Open:
 
 
 class Channels:
-    """The channels of the articles that have readers."""
+    """The channels of the articles that have readers, one a form in which they are told."""
 
-    def __init__(self, hub: Hub, feed: ChangeFeed) -> None:
+    def __init__(self, hub: Hub, feeds: Feeds) -> None:
         self._hub = hub
-        self._feed = feed
-        self._open: dict[str, _Open] = {}
+        self._feeds = feeds
+        self._open: dict[str, dict[Form, _Open]] = {}
 
     @contextmanager
-    def opened(self, slug: str) -> Iterator[Channel]:
+    def opened(self, slug: str, form: Form) -> Iterator[Channel]:
         """Have the channel of *slug*, which hears of every change from now on."""
-        one = self._open.get(slug) or self._start(slug)
+        one = self._open.get(slug, {}).get(form) or self._start(slug, form)
         one.users += 1
         try:
             yield one.channel
         finally:
             one.users -= 1
             if not one.users:
-                self._hub.unwatch(slug)
-                del self._open[slug]
-                one.task.cancel()
+                self._end(slug, form)
 
-    def _start(self, slug: str) -> _Open:
-        channel = Channel(slug, self._feed.since)
-        self._open[slug] = _Open(channel, asyncio.create_task(channel.run()))
-        self._hub.watch(slug, channel.announce)
-        return self._open[slug]
+    def _start(self, slug: str, form: Form) -> _Open:
+        channel = Channel(slug, self._feeds[form].since)
+        if slug not in self._open:
+            self._open[slug] = {}
+            self._hub.watch(slug, partial(self._announce, slug))
+        one = _Open(channel, asyncio.create_task(channel.run()))
+        self._open[slug][form] = one
+        return one
+
+    def _end(self, slug: str, form: Form) -> None:
+        self._open[slug].pop(form).task.cancel()
+        if not self._open[slug]:
+            self._hub.unwatch(slug)
+            del self._open[slug]
+
+    def _announce(self, slug: str, mark: Mark | None) -> None:
+        for one in self._open[slug].values():
+            one.channel.announce(mark)
 
 
 class ArticleStream:
     """The endpoint."""
 
     def __init__(
-        self, reading: Reading, feed: ChangeFeed, channels: Channels, streams: Streams
+        self, reading: Reading, feeds: Feeds, channels: Channels, streams: Streams
     ) -> None:
         self._reading = reading
-        self._feed = feed
+        self._feeds = feeds
         self._channels = channels
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused is raised before the response starts."""
         request = Request(scope)
-        slug, since = slug_of(request), _place_of(request)
+        slug, since, form = slug_of(request), _place_of(request), form_of(request)
         reader = StreamReader()
-        with self._streams.opened(reader), self._channels.opened(slug) as channel:
+        with self._streams.opened(reader), self._channels.opened(slug, form) as channel:
             mark = since or await self._now(slug)
-            news = await self._feed.since(slug, mark)
+            news = await self._feeds[form].since(slug, mark)
             if news.kind == "killed":
-                await respond(request, withdrawal(news.head, JSON))(scope, receive, send)
+                await respond(request, gone(news.to, news.document))(scope, receive, send)
             elif request.method == "HEAD":
                 await send(START)
                 await send({"type": "http.response.body"})

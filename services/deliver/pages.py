@@ -17,8 +17,7 @@ from services.deliver.requests import checked_update_id, unknown_update
 from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
 from shared.article.formats import html, json, text
 from shared.contract.canonical import short
-from shared.contract.errors import Busy
-from shared.runtime.snapshots import Window
+from shared.runtime.snapshots import Window, moving
 
 KEPT_BYTES = 64 * 1024 * 1024
 _TRIES = 5
@@ -102,24 +101,31 @@ class Pages:
         return await asyncio.to_thread(_written, article, how)
 
     async def _newest(self, slug: str, beside: Sequence[Head]) -> Answer:
-        window, updates = await self._newest_and_pinned(slug)
+        window, marked = await self._front(slug)
         head = window.head
         if head.status == "killed":
             return withdrawal(head, HTML)
-        page = html.article_page(head, window.body, updates, beside, public_url=self._public_url)
+        older = [
+            each
+            for each in marked
+            if each.update_id == head.pinned and each.number not in newest_numbers(head)
+        ]
+        page = html.article_page(
+            *(head, window.body, [*older, *window.updates], beside),
+            marked=marked,
+            public_url=self._public_url,
+        )
         return representation(_mark(head), HTML, page)
 
-    async def _newest_and_pinned(self, slug: str) -> tuple[Window, Sequence[Update]]:
+    async def _front(self, slug: str) -> tuple[Window, Sequence[Update]]:
+        """Return the newest updates, and those that a page shows wherever they stand."""
         for _ in range(_TRIES):
             window = await self._window(slug, newest_numbers)
-            pinned = window.head.pinned
-            if pinned is None or any(each.update_id == pinned for each in window.updates):
-                return window, window.updates
             async with self._reading.patience():
-                older = await self._reading.snapshots.read_update(slug, pinned)
-            if older is not None and older.changed.version <= window.head.version:
-                return window, (older, *window.updates)
-        raise Busy(f"The article {slug} changes faster than it can be read; try again.")
+                marked = await self._reading.marked.read_front(slug)
+            if marked is not None and _mark(marked.head) == _mark(window.head):
+                return window, marked.updates
+        raise moving(slug)
 
     async def _corrections(self, slug: str, how: Format) -> Answer:
         async with self._reading.patience():

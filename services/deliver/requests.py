@@ -7,7 +7,7 @@ import re
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from services.deliver.changes import unknown
+from services.deliver.changes import Form, unknown
 from services.deliver.core.cursors import parse_mark
 from shared.article.article import Mark
 from shared.contract.copy_rules import SLUG, UPDATE_ID
@@ -81,6 +81,18 @@ def since_of(request: Request) -> Mark | None:
             "chain, such as 8.9f86d081884c.",
         )
     return mark
+
+
+def form_of(request: Request) -> Form:
+    """Return the form in which the reader would be told.
+
+    Raises:
+        HTTPException: there is no such form.
+    """
+    match request.query_params.get("form", "json"):
+        case "json" | "html" as form:
+            return form
+    raise HTTPException(400, "form must be json or html.")
 
 
 def wait_of(request: Request) -> int:

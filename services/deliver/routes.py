@@ -17,10 +17,10 @@ from services.deliver.answers import (
     UNKEPT,
     Answer,
     count_answer,
+    gone,
     respond,
-    withdrawal,
 )
-from services.deliver.changes import ChangeFeed, News
+from services.deliver.changes import Feeds, News
 from services.deliver.core.etags import strong
 from services.deliver.core.negotiation import (
     FORMATS,
@@ -42,6 +42,7 @@ from services.deliver.reading import Reading
 from services.deliver.requests import (
     accept_of,
     checked_slug,
+    form_of,
     number_of,
     since_of,
     slug_of,
@@ -71,7 +72,7 @@ class Routes:
     hub: Hub
     latest: Latest
     pages: Pages
-    feed: ChangeFeed
+    feeds: Feeds
     waiting: Waiting
     live: ArticleStream
     firehose: Firehose
@@ -156,10 +157,11 @@ class Routes:
     async def changes(self, request: Request) -> Response:
         """What a reader of some version lacks, at once or as soon as there is something."""
         slug, since, wait = slug_of(request), since_of(request) or Mark(), wait_of(request)
-        news = await self.feed.since(slug, since)
+        form = form_of(request)
+        news = await self.feeds[form].since(slug, since)
         if news.kind == "nothing" and wait:
-            await self.waiting.for_news(slug, news.to, wait)
-            news = await self.feed.since(slug, since)
+            await self.waiting.for_news(slug, form, news.to, wait)
+            news = await self.feeds[form].since(slug, since)
         return _told(request, news)
 
     async def asset(self, request: Request) -> Response:
@@ -208,7 +210,7 @@ def _for_errors(request: Request) -> Format:
 
 def _told(request: Request, news: News) -> Response:
     if news.kind == "killed":
-        return respond(request, withdrawal(news.head, JSON))
+        return respond(request, gone(news.to, news.document))
     if news.kind == "nothing":
         count_answer("changes", 204)
         return Response(status_code=204, headers={"cache-control": UNKEPT})

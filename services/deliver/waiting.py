@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from services.deliver.changes import Form
 from services.deliver.live import Channels
 from services.deliver.streams import Streams
 from shared.article.article import Mark
@@ -36,14 +37,14 @@ class Waiting:
         self._channels = channels
         self._streams = streams
 
-    async def for_news(self, slug: str, mark: Mark, seconds: int) -> None:
+    async def for_news(self, slug: str, form: Form, mark: Mark, seconds: int) -> None:
         """Return when *slug* is beyond *mark*, or after *seconds*, or when we are to end.
 
         Raises:
             Busy: as many readers wait already as we keep.
         """
         waiter = Waiter()
-        with self._streams.opened(waiter), self._channels.opened(slug) as channel:
+        with self._streams.opened(waiter), self._channels.opened(slug, form) as channel:
             channel.join(waiter, mark)
             try:
                 async with asyncio.timeout(seconds):

@@ -128,6 +128,7 @@ class Head:
     headline: str = ""
     opened_at: datetime | None = None
     published_at: datetime | None = None
+    closed_at: datetime | None = None
     acted_at: datetime | None = None
     timezone: str = "UTC"
     locale: str = "en-US"

@@ -6,12 +6,14 @@ retracted takes its headline and its words out of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.article.article import Head, Note, Update
 from shared.article.order import displayed
 
+#: What readers are told of an update's provenance; that a person wrote it goes without saying.
+PROVENANCES: Mapping[str | None, str] = {"automated": "Automated text", "wire": "Wire copy"}
 #: As many entries as a page lists above and below its copy; the newest stay.
 LISTED = 10
 GIST_CHARS = 90

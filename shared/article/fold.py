@@ -162,7 +162,8 @@ def _turn(draft: Draft, event: Event, old: Status, new: Status, note: str | None
     """Turn the status; the note on the status before goes, for it isn't true any more."""
     if draft.head.status == old:
         before = draft.head.note
-        draft.head = replace(draft.head, status=new)
+        closed_at = _time(event) if new == "closed" else None
+        draft.head = replace(draft.head, status=new, closed_at=closed_at)
         if note is not None or (before is not None and before.kind in ("closed", "reopened")):
             _note(draft, event, note)
 

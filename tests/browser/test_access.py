@@ -208,7 +208,7 @@ def test_print_has_the_story_its_sources_and_nothing_to_click(
         assert shown(selector), selector
     assert not shown("button, summary, footer, #toast, .ago, .skip")
     assert _style(reader, "document.body", "color") == "rgb(0, 0, 0)"
-    after = "return getComputedStyle(document.querySelector('.sources a'), '::after').content"
+    after = "return getComputedStyle(document.querySelector('.sources ol a'), '::after').content"
     assert "https://example.org/port/notice" in reader.execute_script(after)
     paper = reader.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     assert paper

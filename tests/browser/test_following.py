@@ -229,7 +229,7 @@ def test_the_headline_of_a_killed_article_leaves_the_foot_of_other_pages(
 
 def test_what_a_page_can_t_take_makes_it_load_itself_anew(page: OpenPage) -> None:
     page.open()
-    page.run("Intl.DateTimeFormat = () => { throw new RangeError('no such zone'); }")
+    page.run("document.createElement = () => { throw new TypeError('no such element'); }")
     page.file(posted("u2"))
     until_sync(lambda: page.cursor().startswith(f"{page.version}."), LIMIT)
     assert page.updates() == ["u1", "u2"]

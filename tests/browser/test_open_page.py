@@ -77,6 +77,10 @@ def test_an_open_page_loses_a_redacted_text(stack: Stack, browser: Chrome) -> No
     assert "name" not in page.text("main")
 
 
+CITED = [
+    {"n": 1, "url": "https://example.org/1", "title": "The port, again"},
+    {"n": 8, "url": "https://example.org/tides?a=1&b=2"},
+]
 #: Every act that an open page can meet, with the facts that show on a page.
 ACTS: list[dict[str, Any]] = [
     posted("u1", "First **bold** words, with [a link](https://example.org/).", headline="One"),
@@ -87,7 +91,18 @@ ACTS: list[dict[str, Any]] = [
         sources=[{"n": 1, "url": "https://example.org/1", "title": "The port"}],
         images=[{"url": "https://example.org/i.png", "alt": "A quay", "credit": "Port"}],
     ),
-    posted("u3", "Third.", headline="Three", authors=["Ada Quay", "Ben Mole"]),
+    posted("u3", "Third.", headline="Three", authors=["Ada Quay", "Ben Mole"], key_event=True),
+    posted("u5", "Fifth [1], and [8] twice [8].", provenance="automated", sources=CITED),
+    posted(
+        "u6", "Sixth [9].", provenance="wire", sources=[{"n": 8, "url": "https://example.org/8"}]
+    ),
+    writethru(body="Lede [1].\n\nMore [8], and [7] and `[1]`."),
+    revised("u5", sources=[]),
+    revised("u5", sources=CITED, headline="Five", key_event=True),
+    corrected("u6", "Sixth [8].", "It was eight."),
+    corrected("u6", "Sixth.", "It was none."),
+    pinned("u5"),
+    retracted("u5", "None of it."),
     pinned("u2"),
     posted("u4", "Fourth."),
     corrected("u1", "First, corrected.", "It was wrong."),
@@ -180,6 +195,45 @@ def test_without_javascript_the_page_is_complete(stack: Stack, scriptless: Chrom
     assert scriptless.find_elements(By.CSS_SELECTOR, "noscript meta[http-equiv=refresh]")
 
 
+def test_citations_lead_to_their_sources_and_back_also_those_that_arrive(
+    stack: Stack, browser: Chrome
+) -> None:
+    # Given two updates that give one number to different sources, the second in an open page
+    page = OpenPage(stack, browser, headline="Cited", body="Known before [8]. Not [9].")
+    page.file(posted("u1", "First [8], [8], [9].", sources=[CITED[1]]))
+    page.open()
+    page.take(posted("u2", "Second [8].", sources=[{"n": 8, "url": "https://example.org/other"}]))
+
+    # Then each leads to its own, and from there back
+    for update, address in (("u1", CITED[1]["url"]), ("u2", "https://example.org/other")):
+        marker = f"#u-{update} .cite"
+        page.click(marker)
+        source = page.run("return document.querySelector(':target a').href")
+        assert source == address
+        page.click(":target [role=doc-backlink]")
+        assert page.run("return document.querySelector(':target').textContent") == "[8]"
+        home = "return document.querySelector(':target').closest('.update').id"
+        assert page.run(home) == f"u-{update}"
+    # and the body to the first, where one has the number
+    cites = "return [...document.querySelectorAll('#body .cite')].map((link) => link.hash)"
+    assert page.run(cites) == ["#s8-u1"]
+    ids = page.run("return [...document.querySelectorAll('[id]')].map((each) => each.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_a_list_of_corrections_that_is_open_is_kept_current_and_goes_with_a_kill(
+    page: OpenPage,
+) -> None:
+    page.file(posted("u1"), posted("u2"), corrected("u1", note="Once."))
+    page.open("/corrections")
+    assert "Once." in page.text("#all-corrections")
+    page.file(corrected("u1", note="Twice."))
+    until_sync(lambda: "Twice." in page.text("#all-corrections"), LIMIT)
+    page.file(killed("Legal advice."))
+    until_sync(lambda: "Withdrawn" in page.text("main h1"), LIMIT)
+    assert "Twice." not in page.browser.page_source
+
+
 HOSTILE = (
     "<script>window.hacked = 1</script>",
     "<img src=x onerror='window.hacked = 1'>",
@@ -237,6 +291,14 @@ def test_a_long_coverage_shows_its_newest_fifty_and_links_to_the_rest(
     page.file(unpinned("u2"))
     page.caught_up()
     assert page.updates() == [f"u{n}" for n in range(24, 75)]
+
+    # One that stands where the newest fifty begin stays, pinned or not
+    page.take(pinned("u25"))
+    page.take(unpinned("u25"))
+    assert page.updates() == [f"u{n}" for n in range(24, 75)]
+    page.open()
+    page.take(pinned("u25"), pinned("u30"), unpinned("u30"))
+    assert page.updates() == [f"u{n}" for n in range(25, 75)]
     browser.find_element(By.LINK_TEXT, "1").click()
     assert page.updates() == [f"u{n}" for n in range(1, 51)]
     assert "On an earlier page." in page.text("#u-u1")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from shared.article.article import Article, Body, Entry, Head
 from shared.article.fold import continued, fold, named, replay
-from shared.article.formats import html, json, text
+from shared.article.formats import html, json, open_page, text
+from shared.article.formats.open_page import Beside, Taken
 from shared.article.stored import (
     dump_body,
     dump_head,
@@ -199,7 +200,18 @@ def everything(article: Article) -> str:
         updates = list(article.updates.values())
         pages = [text.page(article), html.article_page(article.head, article.body, updates)]
         pages.append(html.updates_page(article.head, 1, updates))
+        pages.append(html.corrections_page(article.head, updates))
+        corrections = json.corrections(article.head, updates, public_url="")
+        pages.append(json.dumps(corrections).decode())
+        pages.append(json.dumps(open_page_of(article)).decode())
     return "\n".join([*(data.decode() for data in (*stored, *shown)), *pages])
+
+
+def open_page_of(article: Article) -> dict[str, Any]:
+    """All that an open page could be told of *article* at once."""
+    updates = list(article.updates.values())
+    taken = [Taken("retracted" if each.retracted else "added", each) for each in updates]
+    return open_page.change(article.head, 0, taken, Beside(article.body, updates, updates))
 
 
 @given(histories())

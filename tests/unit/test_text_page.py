@@ -192,6 +192,23 @@ def test_updates_stand_without_blank_lines_one_line_a_paragraph():
     ]
 
 
+@pytest.mark.parametrize(
+    ("provenance", "lines"),
+    [("automated", ["ℹ️ Automated text"]), ("wire", ["ℹ️ Wire copy"]), ("human", []), (None, [])],
+)
+def test_what_no_person_of_the_newsroom_wrote_says_so_on_its_last_line(provenance, lines):
+    said = updates(
+        posted("u1", "Cars.", at=TEN, provenance=provenance),
+        corrected("u1", "Lorries.", "They were lorries.", at=ELEVEN),
+    )
+    assert said == [
+        "🔄 Updated: 3/1/2026, 10:00:00 AM",
+        "Lorries.",
+        "✏️ Corrected: 3/1/2026, 11:00:00 AM. They were lorries.",
+        *lines,
+    ]
+
+
 def test_a_corrected_update_shows_its_latest_correction():
     assert updates(
         posted("u1", "Cars.", at=TEN),

@@ -20,7 +20,14 @@ from rjsmin import jsmin
 
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.dates import cadence, date, date_time, rfc3339
-from shared.article.editing import corrections
+from shared.article.editing import LISTED, PROVENANCES, corrections, gist, key_events
+from shared.article.formats.citations import (
+    body_sources,
+    cited_blocks,
+    cited_copy,
+    listed_sources,
+)
+from shared.article.formats.structured import live_blog
 from shared.article.order import displayed
 
 _PACKAGE = "shared.article.formats"
@@ -81,7 +88,8 @@ class _Moment:
     shown: str
 
 
-def _moment(when: datetime, head: Head) -> _Moment:
+def moment(when: datetime, head: Head) -> _Moment:
+    """Return *when* as the article of *head* shows it."""
     return _Moment(rfc3339(when), date_time(when, head.timezone, head.locale))
 
 
@@ -90,6 +98,13 @@ def _published(head: Head) -> _Moment | None:
         return None
     shown = date(head.published_at, head.timezone, head.locale)
     return _Moment(rfc3339(head.published_at), shown)
+
+
+def _link(update: Update, head: Head) -> str:
+    """Return where *update* is from the article's page: on it, or by its permalink."""
+    if update.number > head.posted - PAGE_SIZE or update.update_id == head.pinned:
+        return f"#u-{update.update_id}"
+    return f"/articles/{head.slug}/updates/{update.update_id}"
 
 
 def _direction(locale: str) -> str:
@@ -108,16 +123,20 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "safe_html": Markup,
-        "moment": _moment,
+        "moment": moment,
         "cadence": cadence,
         "direction": _direction,
+        "cited_copy": cited_copy,
+        "listed_sources": listed_sources,
+        "gist": gist,
+        "link": _link,
     }
-    environment.globals |= {"published": _published}
+    environment.globals |= {"published": _published, "provenances": PROVENANCES}
     environment.globals |= {name: asset.name for name, asset in _LINKED.items()}
     return environment
 
 
-_TEMPLATES = _environment()
+TEMPLATES = _environment()
 
 
 def article_page(
@@ -126,20 +145,28 @@ def article_page(
     updates: Sequence[Update],
     latest: Sequence[Head] = (),
     *,
+    marked: Sequence[Update] = (),
     public_url: str = "",
 ) -> str:
     """Return an article's page.
 
     *updates* are its newest fifty, oldest first, and the pinned one if that is older; *latest*
-    are the heads under Latest News, newest first.
+    are the heads under Latest News, newest first. *marked* are the updates that its lists are
+    made of (`shared.article.editing`), wherever they stand; more does no harm.
     """
-    return _TEMPLATES.get_template("article.html").render(
+    every = {update.update_id: update for update in (*marked, *updates)}.values()
+    oldest_first = sorted(updates, key=lambda each: each.number)
+    listed = corrections(every)[:LISTED]
+    return TEMPLATES.get_template("article.html").render(
         head=head,
-        body=body,
+        body_blocks=cited_blocks(body, body_sources(updates)),
+        key_events=key_events(head, every),
         updates=displayed(head, updates),
+        corrections=listed,
         latest=latest,
         earlier=_earlier(head),
         canonical=_canonical(head, public_url),
+        data=live_blog(head, body, oldest_first, listed, public_url=public_url),
     )
 
 
@@ -147,7 +174,7 @@ def updates_page(
     head: Head, number: int, updates: Sequence[Update], *, public_url: str = ""
 ) -> str:
     """Return page *number* of an article's updates; *updates* are its, oldest first."""
-    return _TEMPLATES.get_template("updates.html").render(
+    return TEMPLATES.get_template("updates.html").render(
         head=head,
         number=number,
         updates=displayed(head, updates, pinned_first=False),
@@ -157,7 +184,7 @@ def updates_page(
 
 def corrections_page(head: Head, updates: Iterable[Update], *, public_url: str = "") -> str:
     """Return the list of an article's corrections; *updates* are those with notes, at least."""
-    return _TEMPLATES.get_template("corrections.html").render(
+    return TEMPLATES.get_template("corrections.html").render(
         head=head,
         corrections=corrections(updates),
         canonical=f"{public_url}/articles/{head.slug}/corrections",
@@ -167,19 +194,19 @@ def corrections_page(head: Head, updates: Iterable[Update], *, public_url: str =
 def latest_page(heads: Sequence[Head], *, page: int, pages: int, public_url: str = "") -> str:
     """Return page *page* of *pages* of Latest News."""
     canonical = f"{public_url}/" if page == 1 else f"{public_url}/?page={page}"
-    return _TEMPLATES.get_template("latest.html").render(
+    return TEMPLATES.get_template("latest.html").render(
         latest=heads, page=page, pages=pages, canonical=canonical
     )
 
 
 def killed_page(head: Head) -> str:
     """Return what stands in a killed article's place: when and why, nothing else."""
-    return _TEMPLATES.get_template("killed.html").render(head=head)
+    return TEMPLATES.get_template("killed.html").render(head=head)
 
 
 def error_page(status: int, title: str, detail: str) -> str:
     """Return a page for an error, in the design of the others."""
-    return _TEMPLATES.get_template("error.html").render(status=status, title=title, detail=detail)
+    return TEMPLATES.get_template("error.html").render(status=status, title=title, detail=detail)
 
 
 def _earlier(head: Head) -> Sequence[int]:

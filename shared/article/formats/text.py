@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from shared.article.article import Article, Block, Body, Head, Note, Update
 from shared.article.dates import cadence, date, date_time
+from shared.article.editing import PROVENANCES
 from shared.article.markdown import as_text
 from shared.article.order import displayed
 
@@ -60,6 +61,8 @@ def update(update: Update, zone: str, locale: str, *, pinned: bool) -> str:
         lines.append(update.copy.text)
     if update.notes:
         lines.append(_noted("✏️ Corrected", update.notes[-1], zone, locale))
+    if said := PROVENANCES.get(update.provenance):
+        lines.append(f"ℹ️ {said}")
     return "\n".join(lines)
 
 

@@ -7,29 +7,6 @@ const set = (id, ...children) => byId(id)?.replaceChildren(...children);
 const topOf = (element) => element.getBoundingClientRect().top;
 const plural = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-function make(tag, facts, ...children) {
-  const element = document.createElement(tag);
-  for (const name in facts) element.setAttribute(name, facts[name]);
-  element.append(...children.flat().filter(Boolean));
-  return element;
-}
-
-// CLDR's short date, but with all of the year, and its time with seconds.
-function moment(stamp, { locale, timezone: timeZone }) {
-  const when = new Date(stamp);
-  const year = when.toLocaleString("en", { timeZone, year: "numeric" });
-  const shown = (form) =>
-    new Intl.DateTimeFormat(`${locale}-u-ca-gregory-nu-latn`, { timeZone, ...form })
-      .formatToParts(when)
-      .map(({ type, value }) => (type === "year" ? year : value))
-      .join("")
-      .replace(/[\u202f\u00a0]/g, " ");
-  const [day, time] = [shown({ dateStyle: "short" }), shown({ timeStyle: "medium" })];
-  return make("time", { datetime: stamp }, `${day}, ${time}`);
-}
-
-const ago = () => make("span", { class: "ago" });
-
 function tick() {
   for (const span of document.querySelectorAll(".ago")) {
     const when = new Date(span.parentNode.querySelector("time").dateTime);

@@ -12,6 +12,29 @@ const catchUp = () => fetch(askUrl()).then(judge).catch(() => {});
 const joined = () => cursor || catchUp();
 const timeOf = (element) => new Date(element.querySelector("time").dateTime);
 
+function make(tag, facts, ...children) {
+  const element = document.createElement(tag);
+  for (const name in facts) element.setAttribute(name, facts[name]);
+  element.append(...children.flat().filter(Boolean));
+  return element;
+}
+
+// CLDR's short date, but with all of the year, and its time with seconds.
+function moment(stamp, { locale, timezone: timeZone }) {
+  const when = new Date(stamp);
+  const year = when.toLocaleString("en", { timeZone, year: "numeric" });
+  const shown = (form) =>
+    new Intl.DateTimeFormat(`${locale}-u-ca-gregory-nu-latn`, { timeZone, ...form })
+      .formatToParts(when)
+      .map(({ type, value }) => (type === "year" ? year : value))
+      .join("")
+      .replace(/[\u202f\u00a0]/g, " ");
+  const [day, time] = [shown({ dateStyle: "short" }), shown({ timeStyle: "medium" })];
+  return make("time", { datetime: stamp }, `${day}, ${time}`);
+}
+
+const ago = () => make("span", { class: "ago" });
+
 function item(head) {
   const word = head.status === "closed" ? "Ended" : "Live";
   return make(

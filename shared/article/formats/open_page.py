@@ -1,0 +1,121 @@
+"""What an open page takes in place: the parts of it that a change has changed, as HTML.
+
+It is made by the templates that make a page, so a page that took every change is the page that
+one gets by loading it. The shape is the page's script's own (`assets/article.js`), and may change
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import escape
+
+from shared.article.article import PAGE_SIZE, Body, Head, Update
+from shared.article.editing import LISTED, corrections, key_events
+from shared.article.formats.citations import body_numbers, body_sources, cited_blocks, own_sources
+from shared.article.formats.html import TEMPLATES, moment
+from shared.article.formats.json import killed as killed_facts
+
+_PARTS: Any = TEMPLATES.get_template("parts.html").module
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A change as a page takes it: *kind* is added, changed or retracted."""
+
+    kind: str
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else a page is made of: its *body*, the newest *updates*, and those *marked*."""
+
+    body: Body
+    updates: Sequence[Update]
+    marked: Sequence[Update]
+
+
+def lists_changed(head: Head, since: int) -> bool:
+    """Whether a change from version *since* to *head* needs what stands `Beside`."""
+    return max(head.noted, head.keyed, head.sourced, head.body.version) > since
+
+
+def change(
+    head: Head, since: int, changes: Iterable[Taken], beside: Beside | None
+) -> dict[str, Any]:
+    """Return what a page at version *since* lacks; *beside* is there where lists have changed."""
+    taken = list(changes)
+    parts = _head(head)
+    if beside is not None:
+        parts |= _lists(head, since, taken, beside)
+    return {
+        "article": head.slug,
+        "from": since,
+        "to": head.version,
+        "chain": head.chain,
+        "state": head.status,
+        "first": max(1, head.posted - PAGE_SIZE + 1),
+        "parts": {name: str(html) for name, html in parts.items()},
+        "updates": [_taken(each, head) for each in taken],
+    }
+
+
+def killed(head: Head) -> dict[str, Any]:
+    """Return what stands in the place of a killed article."""
+    return {**killed_facts(head), "html": str(_PARTS.withdrawn(head))}
+
+
+def _taken(each: Taken, head: Head) -> dict[str, Any]:
+    update = each.update
+    return {
+        "id": update.update_id,
+        "number": update.number,
+        "kind": each.kind,
+        "html": str(_PARTS.show_update(update, head)).strip(),
+        "sources": str(_PARTS.show_sources(update, head)).strip(),
+    }
+
+
+def _head(head: Head) -> dict[str, Any]:
+    """Return the small parts that any change may have changed, by the ids of their places."""
+    updated = head.updated_at
+    return {
+        "headline": escape(head.headline),
+        "summary": escape(head.summary or ""),
+        "byline": _PARTS.byline(head),
+        "updated": _PARTS.time(moment(updated, head)) if updated else "",
+        "count": _PARTS.count(head.update_count),
+        "reading": _PARTS.reading(head),
+        "promise": _PARTS.status_line(head),
+        "note": escape(head.note.note if head.note else ""),
+    }
+
+
+def _lists(head: Head, since: int, taken: Sequence[Taken], beside: Beside) -> dict[str, Any]:
+    every = {each.update_id: each for each in (*beside.marked, *beside.updates)}.values()
+    parts: dict[str, Any] = {}
+    if head.keyed > since:
+        parts["key-events"] = _PARTS.key_event_items(key_events(head, every), head)
+    if head.noted > since:
+        parts["corrections"] = _PARTS.correction_items(corrections(every)[:LISTED], head)
+    if head.body.version > since or _cites_otherwise(beside, taken):
+        blocks = cited_blocks(beside.body, body_sources(beside.updates))
+        parts["body"] = _PARTS.blocks(blocks)
+    return parts
+
+
+def _cites_otherwise(beside: Beside, taken: Sequence[Taken]) -> bool:
+    """Whether what the body cites may have become another update's since.
+
+    A new update only matters where its numbers are the first of their kind.
+    """
+    wanted = body_numbers(beside.body)
+    if not wanted or any(each.kind != "added" for each in taken):
+        return bool(wanted)
+    new = {each.update.update_id for each in taken}
+    before = body_sources(each for each in beside.updates if each.update_id not in new)
+    return any(wanted & own_sources(each.update).keys() - before.keys() for each in taken)
