@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
@@ -128,13 +129,15 @@ class Firehose:
 
 def thin(entry: Entry) -> bytes:
     """Return what is told of *entry*."""
-    facts = {
+    facts: dict[str, Any] = {
         "article": entry.article,
         "from": entry.start,
         "to": entry.to,
         "chain": entry.chain,
         "head": orjson.Fragment(entry.head),
     }
+    if entry.trace:
+        facts["traceparent"] = entry.trace.parent
     return orjson.dumps(facts)
 
 

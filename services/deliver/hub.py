@@ -25,6 +25,7 @@ from shared.runtime.clock import monotonic
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import count
 from shared.runtime.redis import BLOCK_MILLISECONDS, LOST
+from shared.runtime.traces import traced
 
 ENTRIES_A_READ = 500
 LOOK_SECONDS = 1.0
@@ -128,10 +129,12 @@ class Hub:
         if entry is None:
             log.warning("entry.unreadable", stream=lane.changes, entry=entry_id(place))
             return
-        if watcher := self._watchers.get(entry.article):
-            watcher(entry.mark)
-        if self._listener:
-            self._listener.heard(entry)
+        traces = [entry.trace] if entry.trace else []
+        with traced("change deliver", traces, article=entry.article, version=entry.to):
+            if watcher := self._watchers.get(entry.article):
+                watcher(entry.mark)
+            if self._listener:
+                self._listener.heard(entry)
 
     def _tell_of_move(self) -> None:
         self._moved.set()

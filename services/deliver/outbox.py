@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from services.deliver.core.cursors import START, Outbox, Place, entry_id, parse_place
 from shared.article.article import Mark
 from shared.contract.canonical import short
+from shared.contract.tracing import Trace, read_trace
 from shared.runtime.keys import Lane
 
 #: More than one read gives at once, and it would be a burden to the engine.
@@ -33,6 +34,7 @@ class Entry:
     chain: str
     head: bytes
     killed: bool = False
+    trace: Trace | None = None
 
     @property
     def mark(self) -> Mark:
@@ -52,6 +54,7 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             to=int(fields[b"to"]),
             chain=fields[b"chain"].decode("ascii"),
             head=fields[b"head"],
+            trace=read_trace(fields.get(b"traceparent", b"").decode("ascii")),
             killed=isinstance(head, dict) and head.get("status") == "killed",
         )
     except (KeyError, ValueError):

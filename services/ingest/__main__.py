@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from services.ingest.app import create_app
-from shared.runtime import log
+from shared.runtime import log, traces
 from shared.runtime.internal import Internal, bound, serving
 from shared.runtime.settings import Listen, Settings, SettingsError
 
@@ -32,6 +32,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         log.configure("ingest", settings.log_level)
+        traces.configure("ingest", os.environ)
         internal = Internal("ingest")
         app = create_app(settings, internal)
         with (

@@ -22,6 +22,7 @@ from shared.contract.canonical import fingerprint
 from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, WritethruError
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
+from shared.contract.tracing import trace_of
 from shared.runtime.clock import monotonic, now
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
@@ -29,6 +30,7 @@ from shared.runtime.metrics import observe
 from shared.runtime.problems import problem
 from shared.runtime.redis import SILENT, refusals
 from shared.runtime.scripts import Call, Script
+from shared.runtime.traces import traced
 
 #: The files of the script that files one event.
 APPEND = ("filing.lua", "append.lua")
@@ -77,7 +79,10 @@ class Appender:
             places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
         lanes = [self._append(lane, [items[n] for n in at]) for lane, at in places.items()]
         receipts: dict[int, Receipt] = {}
-        for at, found in zip(places.values(), await asyncio.gather(*lanes), strict=True):
+        traces = [trace for event in events if (trace := trace_of(event.envelope))]
+        with traced("events append", traces, events=len(events)):
+            done = await asyncio.gather(*lanes)
+        for at, found in zip(places.values(), done, strict=True):
             receipts.update(zip(at, found, strict=True))
         for place, event in enumerate(events):
             count_event(event.type, receipts[place])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
+from structlog.contextvars import bind_contextvars
 
 from services.ingest import answers
 from services.ingest.append import Appender
@@ -24,6 +25,8 @@ from shared.contract.access import Rights
 from shared.contract.errors import Refused
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
+from shared.contract.tracing import Trace, read_trace, within
+from shared.runtime.clock import new_name
 
 PATIENCE = Patience()
 #: Events parsed before others get their turn: some milliseconds' worth.
@@ -54,12 +57,14 @@ class Form:
 async def receive(request: Request) -> Response:
     """File one event, a batch, or one event a line; answers with a receipt for each, in order."""
     intake: Intake = request.app.state.intake
+    bind_contextvars(request=new_name())
     form = form_of(request)
     check_length(request)
     body = await read_body(request, intake.patience)
     items = form.items(body)
     rights = await intake.callers.rights(request)
-    receipts = await _file(intake.appender, await _judge_all(items, rights))
+    trace = _trace_of(request)
+    receipts = await _file(intake.appender, await _judge_all(items, rights, trace))
     report(receipts, form=form.name, bytes=len(body), caller=rights.who)
     return answers.of_one(receipts[0]) if form.single else answers.of_many(receipts)
 
@@ -84,10 +89,21 @@ def _in_binary(headers: binary.Headers, media_type: str, body: bytes) -> Iterabl
     return [binary.read(headers, media_type, body)]
 
 
-async def _judge_all(items: Iterable[Item], rights: Rights) -> list[Event | Receipt]:
+def _trace_of(request: Request) -> Trace | None:
+    """Return the trace that the sender is in, for the events that name none."""
+    headers = request.headers
+    trace = read_trace(headers.get("traceparent"), headers.get("tracestate"))
+    bind_contextvars(**({"trace": trace.trace_id} if trace else {}))
+    return trace
+
+
+async def _judge_all(
+    items: Iterable[Item], rights: Rights, trace: Trace | None
+) -> list[Event | Receipt]:
     judged: list[Event | Receipt] = []
     for item in items:
-        judged.append(judge(item, rights))
+        verdict = judge(item, rights)
+        judged.append(within(verdict, trace) if isinstance(verdict, Event) else verdict)
         if len(judged) % TURN_EVENTS == 0:
             await asyncio.sleep(0)
     return judged

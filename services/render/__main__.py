@@ -10,7 +10,7 @@ import uvloop
 from redis.exceptions import RedisError
 
 from services.render.app import EXIT_FAULT, create_app
-from shared.runtime import log
+from shared.runtime import log, traces
 from shared.runtime.settings import Settings, SettingsError
 
 EXIT_SETTING = 78
@@ -21,6 +21,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         log.configure("render", settings.log_level)
+        traces.configure("render", os.environ)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(create_app(settings).run())
     except SettingsError as error:

@@ -21,7 +21,7 @@
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
 -- ARGV[8] plan, as JSON: rev, replace, killed, kinds, group,
---         body (ref, if it changed), updated (unless never published),
+--         traceparent (if the events are in a trace), body (ref, if it changed), updated (unless never published),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
 --         event, else 0]], superseded [field], pages [[page, refs]],
 --         acks [[entry, seq]]
@@ -111,7 +111,8 @@ if result == "committed" then
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
     if ARGV[5] ~= ARGV[3] then
         told = redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
-            "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds)
+            "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds,
+            unpack(plan.traceparent and { "traceparent", plan.traceparent } or {}))
     end
     version = to
 end

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -33,15 +34,16 @@ from services.render.core.writes import (
     replacing,
     touched_pages,
 )
+from services.render.ledger import ENTRIES_A_ROUND, filed_of, look, records_of
 from shared.article.article import Article, Body, Head, Update
 from shared.article.fold import FOLD_REVISION, continued, fold, named
 from shared.article.stored import load_entry, load_head, load_update
+from shared.contract.tracing import Trace, traces_in
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
 from shared.runtime.scripts import Script
+from shared.runtime.traces import traced
 
-#: Entries folded at once: other articles wait that long, and a commit stays small.
-ENTRIES_A_ROUND = 200
 #: Pages of a warm article that are kept at hand: the last one, and where corrections go.
 WARM_PAGES = 4
 #: A render that is overtaken so often leaves the article to those who overtake it.
@@ -96,11 +98,10 @@ class Store:
 
     async def _step(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
         """Take one round of entries, from a warm article if there is one."""
-        warm = self._warm.pop(keys.slug, None)
-        before = warm or await self._load(keys)
+        before = self._warm.pop(keys.slug, None) or await self._load(keys)
         if before is None:
             return await self._replay(keys, wakeups)
-        filed, records = await self._look(keys, before.head.version)
+        filed, records = await look(self._redis, keys, before.head.version)
         if filed.rev > FOLD_REVISION:
             return await self._settle(keys, filed, Stored(before.head), wakeups)
         if not filed.at(before.head):
@@ -110,13 +111,28 @@ class Store:
         if not records or not follows(before.head, records[0]):
             log.warning("article.diverged", article=keys.slug, version=filed.version)
             return await self._replay(keys, wakeups)
+        to, traces = before.head.version + len(records), traces_in(records)
+        with traced("article render", traces, article=keys.slug, version=to) as trace:
+            return await self._advance(keys, filed, before, records, wakeups, trace)
+
+    async def _advance(
+        self,
+        keys: ArticleKeys,
+        filed: Filed,
+        before: Stored,
+        records: Sequence[bytes],
+        wakeups: Sequence[Wakeup],
+        trace: Trace | None,
+    ) -> Step:
+        """Fold *records* and commit what comes of it, which belongs to *trace*."""
         try:
             writes = await self._fold(keys, before, records)
         except InconsistentError as error:
-            if not (await self._filed(keys)).at(before.head):
+            if not (await filed_of(self._redis, keys)).at(before.head):
                 return "again"
             log.warning("article.damaged", article=keys.slug, reason=str(error))
             return await self._replay(keys, wakeups)
+        writes = replace(writes, traceparent=trace.parent if trace else None)
         commit = await self._make_current(keys, filed, writes, wakeups)
         if commit.result != "committed":
             return "again"
@@ -127,11 +143,11 @@ class Store:
 
     async def _replay(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
         """Fold the whole ledger, and replace what is stored."""
-        filed = await self._filed(keys)
+        filed = await filed_of(self._redis, keys)
         if filed.rev > FOLD_REVISION:
             return await self._settle(keys, filed, Stored(Head(keys.slug)), wakeups)
         article, new = Article(Head(keys.slug)), []
-        while records := await self._records(keys, article.head.version):
+        while records := await records_of(self._redis, keys, article.head.version):
             if not follows(article.head, records[0]):
                 return "again"
             entries = [load_entry(record) for record in records]
@@ -173,22 +189,6 @@ class Store:
         except ValueError:
             return None
         return stored if filed.at(stored.head) else None
-
-    async def _look(self, keys: ArticleKeys, version: int) -> tuple[Filed, list[bytes]]:
-        """Read what is filed and a round of entries beyond *version*, in one go."""
-        async with self._redis.pipeline(transaction=False) as both:
-            both.hmget(keys.article, FIELDS)
-            both.lrange(keys.ledger, version, version + ENTRIES_A_ROUND - 1)
-            facts, records = await both.execute()
-        return read_filed(facts), records
-
-    async def _filed(self, keys: ArticleKeys) -> Filed:
-        facts: Any = await self._redis.hmget(keys.article, FIELDS)
-        return read_filed(facts)
-
-    async def _records(self, keys: ArticleKeys, version: int) -> list[bytes]:
-        records: Any = await self._redis.lrange(keys.ledger, version, version + ENTRIES_A_ROUND - 1)
-        return list(records)
 
     async def _fold(self, keys: ArticleKeys, before: Stored, records: Sequence[bytes]) -> Writes:
         """Fold *records*, reading the updates that they name and the pages that change."""

@@ -14,6 +14,7 @@ RUN, TEST = "requirements.lock", "requirements-test.lock"
 RUN_TIME = [
     *PROJECT["project"]["dependencies"],
     *PROJECT["project"]["optional-dependencies"]["embedded"],
+    *PROJECT["project"]["optional-dependencies"]["traces"],
 ]
 
 each_lock = pytest.mark.parametrize("lock", [RUN, TEST])

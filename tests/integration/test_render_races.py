@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.render import ledger
+from services.render import store as store_module
 from services.render.commit import Commit
 from services.render.store import Store
 from services.render.verify import verify
@@ -27,7 +29,7 @@ async def test_a_renderer_overtaken_while_it_reads_folds_nothing_twice(
     await newsroom.file(published(), posted("u1", "One."))
     await slow.render(SLUG)
     await newsroom.file(corrected("u1", "Mended."))
-    look = slow._look
+    look = ledger.look
 
     async def overtaken(*place: Any) -> Any:
         monkeypatch.undo()
@@ -35,7 +37,7 @@ async def test_a_renderer_overtaken_while_it_reads_folds_nothing_twice(
         await fast.render(SLUG)
         return seen
 
-    monkeypatch.setattr(slow, "_look", overtaken)
+    monkeypatch.setattr(store_module, "look", overtaken)
 
     # When it goes on, and would find the updates of version 3
     await slow.render(SLUG)

@@ -146,5 +146,5 @@ def test_the_streams_have_the_names_and_fields_that_the_code_gives_them() -> Non
         "InboxEntry": ["data"],
         "RefusedEntry": ["data", "problem", "entry"],
         "EventEntry": ["article", "seq", "chain", "data"],
-        "ChangeEntry": ["article", "from", "to", "chain", "head", "kinds"],
+        "ChangeEntry": ["article", "from", "to", "chain", "head", "kinds", "traceparent"],
     }

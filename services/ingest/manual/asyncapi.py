@@ -99,13 +99,15 @@ def _messages() -> Json:
                 "chain": _CHAIN,
                 "head": _json_of({"type": "object", "description": "The article's facts."}),
                 "kinds": {**_TEXT, "description": "The types of the events, with commas between."},
-            }
+            },
+            traceparent={**_TEXT, "description": "The trace of the last event, if any."},
         ),
     }
 
 
-def _message(fields: Json) -> Json:
-    return {"payload": {"type": "object", "required": list(fields), "properties": fields}}
+def _message(fields: Json, **optional: Json) -> Json:
+    properties = {**fields, **optional}
+    return {"payload": {"type": "object", "required": list(fields), "properties": properties}}
 
 
 def _json_of(schema: Json) -> Json:

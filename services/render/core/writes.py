@@ -50,7 +50,7 @@ class Writes:
 
     *ahead* goes into `updates:<slug>` before the commit; *pages* become current with it, and the
     fields *superseded* go. *body* is None where it stays; *replace* says that all that was there
-    is void.
+    is void. *traceparent* goes into the outbox, if the events are in a trace.
     """
 
     head: Head
@@ -61,6 +61,7 @@ class Writes:
     superseded: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     replace: bool = False
+    traceparent: str | None = None
 
 
 def touched_pages(before: Head, folded: Folded) -> frozenset[int]:
@@ -151,6 +152,8 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
     }
     if writes.body:
         facts["body"] = writes.body
+    if writes.traceparent:
+        facts["traceparent"] = writes.traceparent
     if score is not None:
         facts["updated"] = str(score)
     return orjson.dumps(facts)
