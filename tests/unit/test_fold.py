@@ -423,6 +423,18 @@ def test_updated_is_the_latest_time_not_the_last():
     assert after.head.updated_at == at(12)
 
 
+def test_what_was_under_embargo_has_the_time_at_which_that_was_over():
+    after = article(
+        published(at=clock(9), embargo_until=clock(10)),
+        posted("u1", at=clock(11), embargo_until=clock(13)),
+        posted("u2", at=clock(12), embargo_until=clock(8)),
+        writethru(at=clock(10), headline="H", embargo_until=clock(14)),
+    )
+    assert after.head.published_at == at(10)
+    assert [update.time for update in after.updates.values()] == [at(13), at(12)]
+    assert after.head.updated_at == at(14)
+
+
 def test_updated_is_the_publication_when_that_is_later():
     after = article(published(at=clock(9), published_at=clock(23)), posted("u1", at=clock(12)))
     assert after.head.updated_at == at(23)

@@ -66,13 +66,13 @@ def read_holds(slug: str, records: Mapping[bytes, bytes]) -> list[Held]:
 
 def _read(slug: str, name: str, record: bytes) -> Held:
     event_id, _, source = name.partition(" ")
-    facts = orjson.loads(record)
     try:
+        facts = orjson.loads(record)
         return Held(
             event_id, source, slug, facts["order"], facts["due"], facts["stop"], facts["act"],
             facts["update"], facts["recorded"], facts["findings"], facts["event"],
         )  # fmt: skip
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise ValueError(f"the held event {name} of {slug} can't be read") from None
 
 
