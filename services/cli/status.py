@@ -33,6 +33,7 @@ from services.cli.stored import DataDir, RedisUrl, installation
 from shared.runtime.backlog import read_holding, together
 from shared.runtime.clock import monotonic, now
 from shared.runtime.lanes import Lanes
+from shared.runtime.redis import place
 
 LOOK_SECONDS = 1.0
 #: A silent engine must not look as if nothing happened.
@@ -143,7 +144,7 @@ class Looker:
         asked = [read_deliver(self._http, url) for url in self._delivers]
         return Standing(
             at=now(),
-            place=_place(self._redis),
+            place=place(self._redis),
             engine=await read_engine(self._redis),
             lanes=lanes,
             newest=await read_newest(self._redis, self._lanes),
@@ -163,9 +164,3 @@ class Looker:
 
 
 _TOTALS = ("filed", "commits")
-
-
-def _place(redis: Redis) -> str:
-    """Say where the engine is, without anything secret."""
-    known = redis.connection_pool.connection_kwargs
-    return str(known.get("path") or f"{known['host']}:{known['port']}")

@@ -20,7 +20,7 @@ from shared.contract.errors import Busy
 from shared.runtime.data_folder import DataFolderError
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
-from shared.runtime.installation import Installation, open_installation
+from shared.runtime.installation import Installation, check_kind, open_installation
 from shared.runtime.keys import META
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import connect
@@ -99,9 +99,10 @@ def _of_folder(folder: Path) -> tuple[Engine | None, str]:
 
 
 async def _existing(redis: Redis, lanes: int) -> Installation:
-    if not await redis.exists(META):
-        raise Failure("nothing was ever published to this engine; is it the right one?")
     try:
+        await check_kind(redis)
+        if not await redis.exists(META):
+            raise Failure("nothing was ever published to this engine; is it the right one?")
         return await open_installation(redis, lanes)
     except SettingsError as error:
         raise Failure(str(error), WRONG_SETTING) from None

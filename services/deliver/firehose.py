@@ -49,12 +49,13 @@ class Firehose:
 
     def missed(self) -> None:
         """Tell all readers to start over."""
-        self._write(self._reset(), "reset")
+        if self._readers:
+            self._write(self._reset(), "reset")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope)
-        if not self._hub.places:
+        if len(self._hub.places) < len(self._tags):
             raise Busy("The articles can't be read at the moment; try again shortly.")
         reader = StreamReader()
         with self._streams.opened(reader):

@@ -4,12 +4,16 @@ Plain reads from concrete ids: a consumer group would share the entries out amon
 processes, and `$` would lose what is added between two reads. Where the entry that we stood at is
 gone, entries may be gone that nobody told us of, so the heads of all watched articles are looked
 at again; likewise after a lost connection.
+
+One engine is read in one line. In a cluster a command may read one lane, so there is a line for
+each, and one node's trouble is that of its lanes alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -24,7 +28,7 @@ from shared.contract.errors import TryAgain
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import count
-from shared.runtime.redis import BLOCK_MILLISECONDS, LOST
+from shared.runtime.redis import BLOCK_MILLISECONDS, LOST, read_together
 from shared.runtime.traces import traced
 
 ENTRIES_A_READ = 500
@@ -48,20 +52,35 @@ class Listener(Protocol):
         """Entries may have been lost on the way."""
 
 
+@dataclass(slots=True)
+class _Line:
+    """Outboxes that are read by one command, by their names."""
+
+    lanes: dict[bytes, Lane]
+    following: bool = False
+    look_at: float = 0.0
+
+
 class Hub:
     """One per process. *redis* is its own client, which must not retry by itself."""
 
     def __init__(self, redis: Redis, reading: Reading) -> None:
         self._redis = redis
         self._reading = reading
-        self._lanes = {lane.changes.encode(): lane for lane in reading.lanes}
+        self._lines = [
+            _Line({lane.changes.encode(): lane for lane in lanes})
+            for lanes in read_together(redis, list(reading.lanes))
+        ]
         self._watchers: dict[str, Watcher] = {}
         self._listener: Listener | None = None
         self._moved = asyncio.Event()
-        self._look_at = 0.0
         self.places: dict[str, Place] = {}
-        self.following = False
         self.changed = 0
+
+    @property
+    def following(self) -> bool:
+        """Whether we hear of the changes of all lanes."""
+        return all(line.following for line in self._lines)
 
     def watch(self, slug: str, watcher: Watcher) -> None:
         """Tell *watcher* of each change of *slug* that is committed from now on."""
@@ -81,32 +100,35 @@ class Hub:
 
     async def run(self) -> None:
         """Follow until cancelled. A lost engine is waited for."""
+        await asyncio.gather(*map(self._run, self._lines))
+
+    async def _run(self, line: _Line) -> None:
         pause = 0.05
         while True:
             try:
-                await self._turn()
+                await self._turn(line)
                 pause = 0.05
             except Exception as error:  # noqa: BLE001 -- or pages would go quiet for good
-                self._lost(error)
+                self._lost(line, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _lost(self, error: Exception) -> None:
-        if self.following:
+    def _lost(self, line: _Line, error: Exception) -> None:
+        if line.following:
             count("writethru_hub_restarts_total")
         if not isinstance(error, (*LOST, TryAgain)):
             log.error("hub.failed", **described(error))
-        elif self.following:
-            log.warning("engine.lost", error=type(error).__name__)
-        self.following = False
+        elif line.following:
+            log.warning("engine.lost", error=type(error).__name__, lanes=len(line.lanes))
+        line.following = False
 
-    async def _turn(self) -> None:
-        if not self.following or monotonic() >= self._look_at:
-            await self._look()
-        streams: Any = {key: entry_id(self.places[lane.tag]) for key, lane in self._lanes.items()}
+    async def _turn(self, line: _Line) -> None:
+        if not line.following or monotonic() >= line.look_at:
+            await self._look(line)
+        streams: Any = {key: entry_id(self.places[lane.tag]) for key, lane in line.lanes.items()}
         read: Any = await self._redis.xread(streams, ENTRIES_A_READ, BLOCK_MILLISECONDS)
         for key, found in read:
-            await self._hear_all(self._lanes[key], found)
+            await self._hear_all(line.lanes[key], found)
         self._tell_of_move()
 
     async def _hear_all(self, lane: Lane, found: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
@@ -140,24 +162,24 @@ class Hub:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def _look(self) -> None:
+    async def _look(self, line: _Line) -> None:
         """See whether the outboxes still hold what we stand at; if not, look at the heads."""
-        lanes = list(self._lanes.values())
+        lanes = list(line.lanes.values())
         outboxes = await read_outboxes(self._redis, lanes, self.places)
         broken = [
             (lane, outbox.last)
             for lane, outbox in zip(lanes, outboxes, strict=True)
             if lane.tag not in self.places or not unbroken(self.places[lane.tag], outbox)
         ]
-        came_back = not self.following
+        came_back = not line.following
         if broken:
             self._start_over(dict(broken))
         if broken or came_back:
             await self._look_at_heads(lanes if came_back else [lane for lane, _ in broken])
         if came_back:
             log.info("hub.following", lanes=len(lanes))
-        self.following = True
-        self._look_at = monotonic() + LOOK_SECONDS
+        line.following = True
+        line.look_at = monotonic() + LOOK_SECONDS
 
     def _start_over(self, places: dict[Lane, Place]) -> None:
         """Go on from the end of lanes: what is added later than this is read from there."""

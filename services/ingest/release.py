@@ -101,13 +101,15 @@ class Releaser:
     async def look(self) -> float:
         """Go over every lane once, and return until when, in seconds, nothing more is due."""
         async with self._redis.pipeline(transaction=False) as asked:
-            asked.time()
             for lane in self._lanes:
+                asked.time()  # of the node that has the lane
                 asked.zrange(lane.held, 0, ARTICLES_A_LOOK - 1, withscores=True)
-            (seconds, micros), *answers = await asked.execute()
-        now = seconds * 1e3 + micros / 1e3
+            answers = await asked.execute()
         pause, overdue = LOOK_SECONDS, 0.0
-        for lane, articles in zip(self._lanes, answers, strict=True):
+        for lane, (seconds, micros), articles in zip(
+            self._lanes, answers[0::2], answers[1::2], strict=True
+        ):
+            now = seconds * 1e3 + micros / 1e3
             await self._release(lane, [slug.decode() for slug, at in articles if at <= now])
             times = [(at - now) / 1e3 for _, at in articles]
             pause = min([pause, *(each for each in times if each > 0)])

@@ -14,16 +14,15 @@ from typing import Any
 
 import structlog
 from faststream import AckPolicy
-from faststream.redis import RedisBroker, StreamSub
+from faststream.redis import StreamSub
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from services.render.broker import make_broker
 from services.render.rendering import Rendering
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
-from shared.runtime.redis import BLOCK_MILLISECONDS, LOST, SOCKET_TIMEOUT_SECONDS
+from shared.runtime.redis import BLOCK_MILLISECONDS, LOST
 
 #: Unset, it would be the whole backlog in one reply.
 ENTRIES_A_BATCH = 100
@@ -66,15 +65,9 @@ class Consumer:
 
     def __init__(self, url: str, lanes: Lanes, name: str, rendering: Rendering) -> None:
         self._rendering = rendering
-        self._broker = RedisBroker(
-            _resp2(url),
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_keepalive=True,
+        self._broker = make_broker(
+            url,
             max_connections=len(lanes) + 8,
-            # Without these, FastStream sleeps five seconds whenever the engine restarts.
-            retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), 20),
-            retry_on_error=list(LOST),
             parser=_leave_undecoded,
             apply_types=False,
             graceful_timeout=GRACE_SECONDS,
@@ -139,10 +132,6 @@ async def _leave_undecoded(message: dict[str, Any], parse: Callable[[Any], Any])
     parsed = await parse({**message, "data": []})
     parsed.raw_message = message
     return parsed
-
-
-def _resp2(url: str) -> str:
-    return f"{url}{'&' if '?' in url else '?'}protocol=2"
 
 
 def _fault(subscriber: Any) -> str | None:

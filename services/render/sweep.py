@@ -98,13 +98,12 @@ class Sweeper:
             log.warning("group.recreated", lane=lane.tag)
 
     async def _render_dirty(self, lane: Lane) -> None:
-        seconds, microseconds = await self._redis.time()
-        now_ms = seconds * 1_000 + microseconds // 1_000
-        limit = ARTICLES_A_SWEEP + len(self._resting)
-        oldest: Any = await self._redis.zrangebyscore(
-            lane.dirty, "-inf", now_ms - self._timing.dirty_ms, 0, limit
-        )
-        slugs = [slug.decode() for slug in oldest]
+        async with self._redis.pipeline(transaction=False) as asked:
+            asked.time()  # of the node that has the lane
+            asked.zrange(lane.dirty, 0, ARTICLES_A_SWEEP + len(self._resting) - 1, withscores=True)
+            (seconds, micros), oldest = await asked.execute()
+        until = seconds * 1_000 + micros // 1_000 - self._timing.dirty_ms
+        slugs = [slug.decode() for slug, since in oldest if since <= until]
         due = [slug for slug in slugs if self._is_due(slug)][:ARTICLES_A_SWEEP]
         await asyncio.gather(*(self._render(slug) for slug in due))
 

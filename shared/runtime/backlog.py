@@ -44,15 +44,14 @@ class Holding:
 async def read_behind(redis: Redis, lanes: Lanes) -> list[Behind]:
     """Look at every lane's dirty articles, by the engine's clock."""
     async with redis.pipeline(transaction=False) as asked:
-        asked.time()
         for lane in lanes:
+            asked.time()  # of the node that has the lane
             asked.zcard(lane.dirty)
             asked.zrange(lane.dirty, 0, 0, withscores=True)
-        (seconds, micros), *answers = await asked.execute()
-    now = seconds + micros / 1e6
+        answers = await asked.execute()
     return [
-        Behind(many, max([0.0, *(now - since / 1e3 for _, since in oldest)]))
-        for many, oldest in zip(answers[0::2], answers[1::2], strict=True)
+        Behind(many, max([0.0, *(_seconds(time) - since / 1e3 for _, since in oldest)]))
+        for time, many, oldest in zip(answers[0::3], answers[1::3], answers[2::3], strict=True)
     ]
 
 
@@ -69,20 +68,24 @@ async def read_lengths(redis: Redis, lanes: Lanes) -> tuple[int, int]:
 async def read_holding(redis: Redis, lanes: Lanes) -> list[Holding]:
     """Look at every lane's held events, by the engine's clock."""
     async with redis.pipeline(transaction=False) as asked:
-        asked.time()
         for lane in lanes:
+            asked.time()
             asked.zrange(lane.held, 0, -1, withscores=True)
-        (seconds, micros), *articles = await asked.execute()
+        answers = await asked.execute()
+    times, articles = map(_seconds, answers[0::2]), answers[1::2]
     async with redis.pipeline(transaction=False) as asked:
         for lane, some in zip(lanes, articles, strict=True):
             for slug, _ in some:
                 asked.hlen(lane.article(slug.decode()).holds)
         sizes = iter(await asked.execute())
-    now = seconds + micros / 1e6
     return [
         Holding(sum(next(sizes) for _ in some), max([0.0, *(now - due / 1e3 for _, due in some)]))
-        for some in articles
+        for now, some in zip(times, articles, strict=True)
     ]
+
+
+def _seconds(time: tuple[int, int]) -> float:
+    return time[0] + time[1] / 1e6
 
 
 def together(holding: Iterable[Holding]) -> Holding:

@@ -43,7 +43,8 @@ def _allowed(commands: str) -> str:
     return " ".join(f"+{command}" for command in commands.split())
 
 
-_KEYLESS = _allowed("ping time info multi exec")
+#: In a cluster, whoever comes asks where the keys are, and follows a slot that is moving.
+_KEYLESS = _allowed("ping time info multi exec asking cluster|slots")
 _INSTALLED = (_may_read("hmget", META), _may_read("lrange", LANES))
 _INSTALL = (
     *_INSTALLED,
@@ -84,6 +85,8 @@ _INGEST = (
 
 _RENDER = (
     _KEYLESS,
+    # with which the client that FastStream makes for a cluster finds the keys of a command
+    _allowed("command"),
     *_INSTALL,
     # the store's scripts, and the sweeper's
     _may(

@@ -8,12 +8,14 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from shared.runtime.clock import new_key
+from shared.runtime.cluster import Cluster
+from shared.runtime.engine_url import WrongEngineError
 from shared.runtime.keys import LANES, META
 from shared.runtime.lanes import Lanes, choose_tags
-from shared.runtime.redis import LOST
+from shared.runtime.redis import LOST, place
 from shared.runtime.settings import SettingsError
 from shared.runtime.tls import hints, misfit
 
@@ -40,8 +42,10 @@ async def open_installation(redis: Redis, lanes: int) -> Installation:
     """Read the installation in *redis*, or make it; whoever may only read needs one that is there.
 
     Raises:
-        SettingsError: it was made with another number of lanes, or by a newer writethru.
+        SettingsError: it was made with another number of lanes, or by a newer writethru; or the
+            engine is not of the kind that the URL says.
     """
+    await check_kind(redis)
     facts, tags = await _read(redis)
     if not tags or None in facts:
         await _make(redis, lanes)
@@ -58,6 +62,25 @@ async def open_installation(redis: Redis, lanes: int) -> Installation:
             "start a newer writethru"
         )
     return Installation(Lanes(tuple(tags)), bytes.fromhex(key.decode()))
+
+
+async def check_kind(redis: Redis) -> None:
+    """See that the engine is what the URL says: alone, with sentinels, or a cluster.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    try:
+        info = await redis.info("cluster")
+    except WrongEngineError as error:
+        raise SettingsError(f"WRITETHRU_REDIS_URL: {error}") from None
+    except ResponseError:  # some managed engines keep it to themselves
+        return
+    if info.get("cluster_enabled") and not isinstance(redis, Cluster):
+        raise SettingsError(
+            f"WRITETHRU_REDIS_URL: {place(redis)} is one node of a cluster; "
+            f"write redis+cluster://{place(redis)}"
+        )
 
 
 async def _read(redis: Redis) -> tuple[list[Any], list[str]]:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from math import nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 import uvicorn
@@ -26,6 +26,7 @@ from shared.runtime.health import PATIENCE_SECONDS, Check, report
 from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import MEDIA_TYPE, Service, exposition, show
+from shared.runtime.redis import primaries
 from shared.runtime.settings import Listen, SettingsError
 
 #: Where a process listens if no setting says so: the first free port of ten from here on.
@@ -82,19 +83,20 @@ class Internal:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 behind = await read_behind(redis, lanes)
-                info = await redis.info()
+                infos = [await node.info() for node in await primaries(redis)]
                 own = await self._look_at_own(redis, lanes)
         except ResponseError:  # it answers, but does not let us look
             return _Engine(up=1)
         except (RedisError, OSError):  # a TimeoutError is among the latter
             return _Engine()
+        fullest = max(infos, key=_fullness)
         return _Engine(
             up=1,
             lag=max(lane.seconds for lane in behind),
             dirty=sum(lane.many for lane in behind),
-            memory_used=info["used_memory"],
-            memory_max=info["maxmemory"],
-            uptime=info["uptime_in_seconds"],
+            memory_used=fullest["used_memory"],
+            memory_max=fullest["maxmemory"],
+            uptime=min(info["uptime_in_seconds"] for info in infos),
             **own,
         )
 
@@ -115,6 +117,11 @@ class Internal:
                 return {"waiting": waiting, "events": events, "changes": changes}
             case "deliver":
                 return {}
+
+
+def _fullness(info: Mapping[str, Any]) -> tuple[float, int]:
+    used, most = info["used_memory"], info["maxmemory"]
+    return used / most if most else 0.0, used
 
 
 class _Engine(NamedTuple):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
 from shared.contract.errors import Busy, OutcomeUnknown
+from shared.runtime.cluster import Cluster
+from shared.runtime.cluster_map import Unsettled
+from shared.runtime.engine_url import Address, EngineUrl, parse_engine_url
+from shared.runtime.keys import Lane
+from shared.runtime.sentinels import Followed, connection_class, sentinels
 
 #: A blocking read must come back before the socket's patience ends, or every quiet second
 #: looks like a dead engine.
@@ -31,19 +37,51 @@ def connect(url: str, *, retries: int = 10) -> Redis:
     Replies are bytes in RESP2's shapes. A lost connection is tried again for about four
     seconds, long enough for an engine's restart.
     """
-    client = Redis.from_url(
-        url,
-        protocol=2,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_keepalive=True,
-        health_check_interval=0,
-        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries),
-        retry_on_error=list(LOST),
-    )
+    if url.startswith("unix:"):
+        return _client(url, retries)
+    engine = parse_engine_url(url)
+    if engine.kind == "cluster":
+        return Cluster(
+            engine.nodes, lambda address: _client(engine.at(*address), retries=0), retries
+        )
+    if engine.kind == "sentinel":
+        return _followed(engine, retries)
+    return _client(url, retries)
+
+
+def options(retries: int) -> dict[str, Any]:
+    """Return how every connection is made."""
+    return {
+        "protocol": 2,
+        "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "retry": Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries),
+        "retry_on_error": list(LOST),
+    }
+
+
+def _client(url: str, retries: int) -> Redis:
+    client = Redis.from_url(url, **options(retries))
     pool = client.connection_pool
-    pool.connection_class = type("Connection", (_Cancellable, pool.connection_class), {})
+    pool.connection_class = _cancellable(pool.connection_class)
     return client
+
+
+def _followed(engine: EngineUrl, retries: int) -> Redis:
+    """Return a client for the primary of a service, whichever that is at the moment."""
+    manager = sentinels(engine, options(retries))
+    client: Redis = manager.master_for(
+        engine.service,
+        redis_class=Followed,
+        connection_class=_cancellable(connection_class(engine)),
+    )
+    return client
+
+
+def _cancellable(kind: type[Any]) -> type[Any]:
+    return type("Connection", (_Cancellable, kind), {})
 
 
 class _Cancellable:
@@ -62,17 +100,46 @@ class _Cancellable:
             raise asyncio.CancelledError
 
 
+async def primaries(redis: Redis) -> list[Redis]:
+    """Return a client for each server that takes writes; whoever asks must not close them."""
+    return await redis.primaries() if isinstance(redis, Cluster) else [redis]
+
+
+def read_together(redis: Redis, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+    """Divide *lanes* into those that one command may read; a cluster reads one at a time."""
+    return [[lane] for lane in lanes] if isinstance(redis, Cluster) else [lanes]
+
+
+def place(redis: Redis) -> str:
+    """Say where the engine is, without anything secret."""
+    if isinstance(redis, Cluster):
+        return f"cluster of {', '.join(map(_shown, redis.addresses))}"
+    pool = redis.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        primary = f" at {_shown(pool.master_address)}" if pool.master_address else ""
+        return f"{pool.service_name}{primary}"
+    known = pool.connection_kwargs
+    return str(known.get("path") or f"{known['host']}:{known['port']}")
+
+
+def _shown(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn the engine's refusals of a write into ours.
 
     Raises:
-        Busy: the engine is full and stored nothing.
+        Busy: the engine is full, or a cluster is being rearranged, and nothing was stored.
         OutcomeUnknown: it went silent; what was sent may be stored.
     """
     try:
         yield
     except exceptions.OutOfMemoryError:
         raise Busy("The engine is full; nothing was stored.") from None
+    except Unsettled:
+        raise Busy("The cluster is being rearranged; nothing was stored.") from None
     except LOST:
         raise OutcomeUnknown(SILENT) from None

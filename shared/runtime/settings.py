@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.tls import check_ca, check_pair, with_tls
 
 PREFIX = "WRITETHRU_"
@@ -54,7 +54,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    redis_url: Annotated[str, Field(pattern=r"^(rediss?(\+(sentinel|cluster))?|unix)://")] = (
+        "redis://127.0.0.1:6379/0"
+    )
     """The engine."""
     redis_ca_file: Path | None = None
     """Certificates that vouch for the engine's, beside the machine's own."""
@@ -95,11 +97,8 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _a_url(cls, value: str) -> str:
-        try:
-            _ = urlsplit(value).port
-        except ValueError:
-            form = "redis://user:password@host:6379/0, what is special in them as %2F"
-            raise ValueError(f"must be of the form {form}") from None
+        if not value.startswith("unix:"):
+            parse_engine_url(value)
         return value
 
     @field_validator("ingest_listen", "deliver_listen", "metrics_listen", mode="before")
@@ -144,7 +143,7 @@ class Settings(BaseModel):
             SettingsError: they are not.
         """
         names = [name for name in _FOR_TLS if getattr(self, name) != _default(name)]
-        if names and self.redis_url.startswith(("redis:", "unix:")):
+        if names and self.redis_url.startswith(("redis:", "redis+", "unix:")):
             raise SettingsError(
                 f"{PREFIX}{names[0].upper()} is for TLS, and the engine's address has none; "
                 "begin WRITETHRU_REDIS_URL with rediss://"

@@ -1,0 +1,94 @@
+"""Following the primary of a service that sentinels watch over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import NoBackoff
+
+from shared.runtime.engine_url import EngineUrl, WrongEngineError
+
+#: Another sentinel knows as well.
+ASK_SECONDS = 1.0
+
+
+def sentinels(engine: EngineUrl, options: dict[str, Any]) -> Sentinel:
+    """Return the sentinels of *engine*; *options* are for connections to the primary."""
+    return _Sentinels(  # type: ignore[no-untyped-call]
+        engine.nodes, sentinel_kwargs=asking(engine), **{**_of_url(engine), **options}
+    )
+
+
+def asking(engine: EngineUrl) -> dict[str, Any]:
+    """Return how sentinels are asked: one that is silent must not hold up the others."""
+    return {
+        "protocol": 2,
+        "socket_timeout": ASK_SECONDS,
+        "socket_connect_timeout": ASK_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        **_tls(engine),
+    }
+
+
+def connection_class(engine: EngineUrl) -> type[Any]:
+    """Return redis-py's kind of connection that asks where the primary is."""
+    return SentinelManagedSSLConnection if engine.scheme == "rediss" else SentinelManagedConnection
+
+
+def _of_url(engine: EngineUrl) -> dict[str, Any]:
+    known: dict[str, Any] = dict(parse_url(engine.at("unused", 1)))
+    return {name: known[name] for name in known if name not in ("host", "port", "connection_class")}
+
+
+def _tls(engine: EngineUrl) -> dict[str, Any]:
+    if engine.scheme != "rediss":
+        return {}
+    known = _of_url(engine)
+    return {"ssl": True} | {name: known[name] for name in known if name.startswith("ssl_")}
+
+
+class _Sentinels(Sentinel):
+    """Tells an unknown service, which is a mistake, from one without a primary, which passes."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except exceptions.ResponseError as error:
+            raise WrongEngineError(
+                f"what answers is no sentinel ({error}); name the sentinels, not the servers"
+            ) from None
+        except MasterNotFoundError:
+            known = await self._services()
+            if known is not None and service_name not in known:
+                names = ", ".join(sorted(known)) or "none"
+                raise WrongEngineError(
+                    f"the sentinels know no service {service_name}; name one of: {names}"
+                ) from None
+            raise
+
+    async def _services(self) -> set[str] | None:
+        """Return what the first sentinel that answers watches over."""
+        for sentinel in self.sentinels:
+            with suppress(exceptions.RedisError):
+                return {str(name) for name in await sentinel.sentinel_masters()}
+        return None
+
+
+class Followed(Redis):
+    """A client of such a primary, which closes what asks for it, too."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        manager = self.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+        await super().aclose(close_connection_pool)
+        await manager.aclose()

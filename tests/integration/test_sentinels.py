@@ -1,0 +1,75 @@
+"""A primary that sentinels watch over: clients find it, and who takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.runtime.engine import Engine
+from shared.runtime.installation import await_installation, open_installation
+from shared.runtime.redis import connect, place
+from shared.runtime.settings import SettingsError
+from tests.builders import posted, published
+from tests.integration.newsstand import open_newsstand
+from tests.nodes import SERVICE, Watched, watched
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with watched(tmp_path_factory.mktemp("trio")) as made:
+        yield made
+
+
+async def test_an_unknown_service_is_a_wrong_setting(trio: Watched):
+    async with connect(trio.url.replace(SERVICE, "newsrom")) as client:
+        with pytest.raises(SettingsError) as refused:
+            await await_installation(client, 12)
+
+    assert str(refused.value) == (
+        f"WRITETHRU_REDIS_URL: the sentinels know no service newsrom; name one of: {SERVICE}"
+    )
+
+
+async def test_a_server_is_no_sentinel(engine: Engine):
+    server = engine.url.removeprefix("redis://").removesuffix("/0")
+    async with connect(f"redis+sentinel://{server}/{SERVICE}") as client:
+        with pytest.raises(SettingsError) as refused:
+            await open_installation(client, 12)
+
+    assert "what answers is no sentinel" in str(refused.value)
+    assert "name the sentinels, not the servers" in str(refused.value)
+
+
+async def test_the_primary_is_named_with_its_service(trio: Watched):
+    async with connect(trio.url) as client:
+        await client.ping()
+
+        assert place(client) == f"{SERVICE} at 127.0.0.1:{trio.primary.port}"
+
+
+async def test_readers_are_told_to_start_over_when_a_failover_has_lost_what_they_read(
+    trio: Watched,
+):
+    first = trio.primary
+    async with connect(trio.url) as redis, open_newsstand(redis, trio.url) as stand:
+        await stand.publish(published(), posted("u1", "A ferry has sailed."))
+        for node in trio.nodes:
+            await until(lambda: node.ask("HGET", stand.newsroom.keys().state, "version") == b"2")  # noqa: B023
+            if node != first:  # what is filed from now on, it does not hear of
+                node.ask("REPLICAOF", "127.0.0.1", 1)
+        await stand.publish(posted("u2", "All ferries have sailed."))
+        stream = await stand.live()
+        assert (await stand.json())["version"] == 3
+
+        first.kill()
+        await until(lambda: trio.primary != first, 20)
+        await stand.publish(posted("u2", "No ferry sails."))
+        event = await stream.event(20)
+        page = await stand.json()
+
+    assert event
+    assert event.kind == "reset"
+    assert page["version"] == 3
+    assert page["updates"][-1]["text"] == "No ferry sails."
