@@ -75,7 +75,9 @@ async def test_what_is_stored_is_found_and_verified_on_all_nodes(many: Redis):
     found = await articles(many, newsroom.lanes, ())
 
     assert found == sorted(SLUGS)
-    assert [await verify(many, newsroom.lanes, newsroom.key, slug) for slug in found] == [[]] * 40
+    assert [await verify(many, newsroom.lanes, newsroom.key, slug) for slug in found] == [
+        ([], [])
+    ] * 40
 
 
 async def test_a_script_that_one_node_forgot_is_told_it_again(many: Redis):
@@ -157,7 +159,7 @@ async def test_a_lane_is_moved_to_another_node_while_it_is_filed_and_read(
 
     assert nodes.owner(slot) == target
     for slug in slugs:
-        assert await verify(many, newsroom.lanes, newsroom.key, slug) == []
+        assert await verify(many, newsroom.lanes, newsroom.key, slug) == ([], [])
     for _ in nodes.move(slot, source):
         pass
 
