@@ -16,6 +16,7 @@ import httpx2
 import orjson
 
 from services.cli import coverage
+from tests.builders import Envelope, posted, published
 from tests.compose.docker import SETTINGS, Docker, StepFailed
 from tests.compose.newsroom import Newsroom, Reader
 from tests.waiting import until_sync
@@ -24,6 +25,7 @@ from tests.waiting import until_sync
 CONFIGURE = "cp .env.example .env"
 UP = "docker compose up --build --detach --wait"
 KEY = "docker compose run --rm writethru keys create cms --scope publish --scope correct"
+EXPIRING = f"{KEY} --expires 90d"
 KEYS = "docker compose run --rm writethru keys list"
 PS = "docker compose ps"
 LOGS = "docker compose logs --tail 100 render"
@@ -43,6 +45,17 @@ BACK_UP = (
 )
 START_ENGINE = "docker compose start redis"
 RESTORE = "docker compose run --rm -T --no-deps --entrypoint tar redis -C /data -xf - < ledger.tar"
+REDACT = (
+    "docker compose run --rm writethru redact harbour-bridge update-7"
+    ' --note "Removed by order of a court."'
+)
+HELD = "docker compose run --rm writethru held"
+LIST, SHOW, RELEASE, SPIKE = (
+    f"{HELD} list",
+    f"{HELD} show update-7",
+    f"{HELD} release update-7",
+    f"{HELD} spike update-7",
+)
 EXPORT = "docker compose run --rm -T writethru export --with-key > newsroom.ndjson"
 IMPORT = "docker compose run --rm -T writethru import < newsroom.ndjson"
 DOWN = "docker compose down"
@@ -51,7 +64,7 @@ REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
-    *(EXPORT, IMPORT),
+    *(EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, EXPORT, IMPORT),
 )
 
 SERVICES = ("redis", "ingest", "render", "deliver")
@@ -74,7 +87,8 @@ def tell(docker: Docker) -> None:
     with _step("who may do what"):
         _look_at_rights(docker)
     with _step("the sample coverage, through the published port"):
-        token = docker.run(KEY).splitlines()[-1]
+        token = docker.run(EXPIRING).splitlines()[-1]
+        docker.run(KEY)
         reading = docker.run(KEY.replace("publish --scope correct", "read")).splitlines()[-1]
         _publish_the_sample(docker, token)
     reader = Reader(_deliver(docker))
@@ -103,6 +117,8 @@ def tell(docker: Docker) -> None:
         print(f"    the longest wait for a receipt was {newsroom.longest:.1f} s")
         _check(docker, newsroom, reading)
         _check_reader(newsroom, reader)
+    with _step("an embargo that is broken, and a text that must not exist"):
+        _redact(docker, token)
     with _step("down, and up again"):
         docker.run(DOWN)
         docker.run(UP_AGAIN)
@@ -240,6 +256,28 @@ def _check(docker: Docker, newsroom: Newsroom, token: str) -> None:
         assert [(each["id"], each["seq"], each["chain"]) for each in ledger] == filed, slug
         shown = orjson.loads(_get(docker, f"/articles/{slug}.json"))
         assert (shown["version"], shown["chain"]) == (filed[-1][1], filed[-1][2]), slug
+
+
+def _redact(docker: Docker, token: str) -> None:
+    """Destroy a text, and search the engine's volume for it."""
+    secret = "the witness is called Marlow Quayle"
+    held = {"id": "update-7", "embargo_until": "2099-01-01T00:00:00Z"}
+    _file(docker, token, published(), posted("update-7", f"They say {secret}.", **held))
+    for command in (LIST, SHOW, RELEASE):
+        docker.run(command)
+    _file(docker, token, published(slug="pier"), posted("update-7", slug="pier", **held))
+    docker.run(SPIKE)
+    search = f"sh -c 'grep -rl \"{secret}\" /data || true'"
+    assert _inside(docker, "redis", search), "it is not where we look"
+    docker.run(REDACT)
+    assert not _inside(docker, "redis", search), "it is still in the engine's files"
+    assert secret not in _get(docker, "/articles/harbour-bridge.txt")
+
+
+def _file(docker: Docker, token: str, *events: Envelope) -> None:
+    path = docker.folder / "events.ndjson"
+    path.write_bytes(b"\n".join(map(orjson.dumps, events)))
+    _writethru("publish", str(path), "--to", _ingest(docker), "--key", token)
 
 
 def _check_reader(newsroom: Newsroom, reader: Reader) -> None:
