@@ -56,6 +56,8 @@ LIST, SHOW, RELEASE, SPIKE = (
     f"{HELD} release update-7",
     f"{HELD} spike update-7",
 )
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE = f"docker compose logs --no-log-prefix | grep {TRACE_ID}"
 EXPORT = "docker compose run --rm -T writethru export --with-key > newsroom.ndjson"
 IMPORT = "docker compose run --rm -T writethru import < newsroom.ndjson"
 DOWN = "docker compose down"
@@ -64,7 +66,7 @@ REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
-    *(EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, EXPORT, IMPORT),
+    *(EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
 )
 
 SERVICES = ("redis", "ingest", "render", "deliver")
@@ -119,6 +121,8 @@ def tell(docker: Docker) -> None:
         _check_reader(newsroom, reader)
     with _step("an embargo that is broken, and a text that must not exist"):
         _redact(docker, token)
+    with _step("one event, followed through the logs"):
+        _follow_one(docker, token)
     with _step("down, and up again"):
         docker.run(DOWN)
         docker.run(UP_AGAIN)
@@ -272,6 +276,17 @@ def _redact(docker: Docker, token: str) -> None:
     docker.run(REDACT)
     assert not _inside(docker, "redis", search), "it is still in the engine's files"
     assert secret not in _get(docker, "/articles/harbour-bridge.txt")
+
+
+def _follow_one(docker: Docker, token: str) -> None:
+    traced = published(slug="traced") | {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    _file(docker, token, traced)
+    until_sync(lambda: _get(docker, "/articles/traced.txt"), RECOVERY_SECONDS)
+
+    def named() -> set[str]:
+        return {orjson.loads(line)["service"] for line in docker.run(TRACE).splitlines()}
+
+    until_sync(lambda: named() >= {"ingest", "render"}, RECOVERY_SECONDS)
 
 
 def _file(docker: Docker, token: str, *events: Envelope) -> None:
