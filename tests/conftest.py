@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
+from tests.silence import check_started
 
 #: What the environment can't bring along, by the marker of the tests that need it.
 NEEDS = {
@@ -44,6 +45,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if IN_CI:
                 pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
             pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """See that no service that a test started has logged copy or secrets."""
+    yield
+    check_started()
 
 
 @pytest.fixture(scope="session")

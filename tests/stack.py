@@ -59,11 +59,16 @@ def _ctrl_c_held_back() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+#: All that tests have started, until its log was looked through.
+STARTED: list[Command] = []
+
+
 class Command:
     """`writethru` with *words*, running; all that it starts can be found by its mark."""
 
     def __init__(self, folder: Path, *words: str, **environ: str) -> None:
         self.folder = folder
+        self.words = words
         self._mark = uuid.uuid4().hex
         self._said = folder / f"{words[0]}.{self._mark}.log"
         with self._said.open("wb") as log, _ctrl_c_held_back():
@@ -76,6 +81,7 @@ class Command:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C for it must not reach the tests
             )
+        STARTED.append(self)
 
     def said(self) -> str:
         """Return what it has printed so far, on both streams."""
