@@ -15,9 +15,9 @@ from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_erro
 from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, text
-from shared.contract.errors import TryAgain, WritethruError
+from shared.contract.errors import WritethruError
 from shared.runtime.metrics import count
-from shared.runtime.problems import MEDIA_TYPE, RETRY_AFTER, problem, status_of
+from shared.runtime.problems import MEDIA_TYPE, problem, seconds_after
 
 #: Kept by browsers and caches, and asked about each time: a kill must reach every copy.
 REVALIDATED = "public, max-age=0, must-revalidate"
@@ -85,9 +85,12 @@ def count_answer(format_name: str, status: int) -> None:
 def refuse(request: Request, error: WritethruError) -> Response:
     """Say what *error* says, in the format that was asked for."""
     headers = {"cache-control": UNKEPT}
-    if isinstance(error, TryAgain):
-        headers["retry-after"] = str(RETRY_AFTER[error.code])
-    return _described(request, status_of(error.code), problem(error), headers)
+    if (after := seconds_after(error)) is not None:
+        headers["retry-after"] = str(after)
+    if error.code == "unauthenticated":
+        headers["www-authenticate"] = "Bearer"
+    document = problem(error)
+    return _described(request, document["status"], document, headers)
 
 
 def refuse_request(

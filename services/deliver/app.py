@@ -18,21 +18,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.deliver.answers import refuse, refuse_request
+from services.deliver.answers import Answer, refuse, refuse_request
 from services.deliver.changes import ChangeFeed, Feeds, as_facts
+from services.deliver.core.links import secret_of
 from services.deliver.firehose import Firehose
 from services.deliver.guard import Guard
+from services.deliver.history import History
 from services.deliver.hub import Hub
+from services.deliver.kept import Kept
 from services.deliver.latest import Latest
+from services.deliver.lending import Lending
 from services.deliver.live import ArticleStream, Channels
 from services.deliver.pages import Pages
 from services.deliver.parts import Parts
+from services.deliver.passes import Passes
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
 from services.deliver.streams import Limits, Streams
+from services.deliver.versions import KEPT_BYTES, Versions
 from services.deliver.waiting import Waiting
 from shared.contract.errors import WritethruError
-from shared.runtime.installation import await_installation
+from shared.runtime.door import Door
+from shared.runtime.installation import Installation, await_installation
 from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
@@ -60,7 +67,8 @@ def create_app(
             installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes)
             hub = Hub(follower, reading)
-            routes = _routes(redis, reading, hub, streams, settings.public_url)
+            passes = _passes(redis, settings, installation)
+            routes = _routes(redis, reading, hub, streams, passes, settings.public_url)
             app.router.routes = list(routes.listed())
             if internal:
                 internal.watch(redis, installation.lanes, routes.checks)
@@ -83,19 +91,37 @@ def create_app(
     return Guard(app)
 
 
-def _routes(redis: Redis, reading: Reading, hub: Hub, streams: Streams, public_url: str) -> Routes:
+def _passes(redis: Redis, settings: Settings, installation: Installation) -> Passes:
+    """Ask for keys, but where everybody who reaches us may publish, and so read."""
+    everybody = settings.no_auth and settings.deliver_listen.loopback
+    door = None if everybody else Door(redis)
+    return Passes(settings.history, door, secret_of(installation.key))
+
+
+def _routes(
+    redis: Redis,
+    reading: Reading,
+    hub: Hub,
+    streams: Streams,
+    passes: Passes,
+    public_url: str,
+) -> Routes:
     feeds: Feeds = {
         "json": ChangeFeed(reading, as_facts),
         "html": ChangeFeed(reading, Parts(reading)),
     }
     channels = Channels(hub, feeds)
     latest = Latest(reading, hub)
+    history = History(redis, reading)
+    kept: Kept[Answer] = Kept(KEPT_BYTES, "versions")
     return Routes(
         redis=redis,
         reading=reading,
         hub=hub,
         latest=latest,
         pages=Pages(reading, latest, public_url),
+        versions=Versions(reading, history, passes, public_url, kept),
+        lending=Lending(history, passes, public_url),
         feeds=feeds,
         waiting=Waiting(channels, streams),
         live=ArticleStream(reading, feeds, channels, streams),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from services.deliver.changes import Form, unknown
 from services.deliver.core.cursors import parse_mark
+from services.deliver.core.negotiation import Format, by_accept, by_ending
 from shared.article.article import Mark
+from shared.article.dates import parse_rfc3339
 from shared.contract.copy_rules import SLUG, UPDATE_ID
 from shared.contract.errors import Refused
 
@@ -57,6 +61,37 @@ def unknown_update(update_id: str) -> Refused:
 def accept_of(request: Request) -> str:
     """Return what the reader says it accepts, on however many lines."""
     return ", ".join(request.headers.getlist("accept"))
+
+
+def moment_of(request: Request) -> datetime | None:
+    """Return the time that ``?at=`` names; None without.
+
+    Raises:
+        HTTPException: it is no time.
+    """
+    given = request.query_params.get("at")
+    if given is None:
+        return None
+    try:
+        return parse_rfc3339(given.replace(" ", "+"))  # what an address has for a bare plus
+    except ValueError as error:
+        raise HTTPException(400, f"at {error}.") from None
+
+
+def format_of(ending: str | None, accept: str, offered: Sequence[Format]) -> Format:
+    """Return the format of *ending*, or without one that *accept* prefers.
+
+    Raises:
+        HTTPException: there is no such format.
+    """
+    how = by_accept(accept, offered) if ending is None else by_ending(ending, offered)
+    if how is None and ending is None:
+        kinds = ", ".join(each.kind for each in offered)
+        raise HTTPException(406, f"This is there as {kinds}; ask for one of these, or for */*.")
+    if how is None:
+        endings = ", ".join(f".{each.name}" for each in offered)
+        raise HTTPException(404, f"This doesn't come as .{ending}; it comes as {endings}.")
+    return how
 
 
 def number_of(text: str) -> int | None:

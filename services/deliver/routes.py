@@ -27,7 +27,6 @@ from services.deliver.core.negotiation import (
     HTML,
     JSON,
     Format,
-    by_accept,
     by_ending,
     for_errors,
     split_ending,
@@ -36,6 +35,7 @@ from services.deliver.core.negotiation import (
 from services.deliver.firehose import Firehose
 from services.deliver.hub import Hub
 from services.deliver.latest import Latest, written
+from services.deliver.lending import Lending
 from services.deliver.live import ArticleStream
 from services.deliver.pages import Pages
 from services.deliver.reading import Reading
@@ -43,12 +43,14 @@ from services.deliver.requests import (
     accept_of,
     checked_slug,
     form_of,
+    format_of,
     number_of,
     since_of,
     slug_of,
     wait_of,
 )
 from services.deliver.streams import Streams
+from services.deliver.versions import Versions
 from services.deliver.waiting import Waiting
 from shared.article.article import Mark
 from shared.article.formats.html import ASSETS
@@ -59,6 +61,7 @@ User-agent: *
 Disallow: /live
 Disallow: /articles/*/live
 Disallow: /articles/*/changes
+Disallow: /articles/*/versions
 """
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -72,6 +75,8 @@ class Routes:
     hub: Hub
     latest: Latest
     pages: Pages
+    versions: Versions
+    lending: Lending
     feeds: Feeds
     waiting: Waiting
     live: ArticleStream
@@ -92,7 +97,11 @@ class Routes:
             Route("/articles/{slug}/changes", self.changes),
             Route("/articles/{slug}/corrections", self.corrections),
             Route("/articles/{slug}/corrections.json", self.corrections),
+            Route("/articles/{slug}/versions", self.versions.newest),
+            Route("/articles/{slug}/versions.{ending}", self.versions.newest),
+            Route("/articles/{slug}/versions/{name}", self.versions.named),
             Route("/articles/{slug}/{rest:path}", self.elsewhere),
+            Route("/v1/links", self.lending.__call__, methods=["POST"]),
             Route("/static/{name}", self.asset),
             Route("/robots.txt", self.robots),
             Route("/healthz", self.healthy),
@@ -101,7 +110,7 @@ class Routes:
 
     async def latest_news(self, request: Request) -> Response:
         """Latest News, as HTML or JSON."""
-        how = JSON if request.url.path != "/" else _wanted(request, (HTML, JSON))
+        how = JSON if request.url.path != "/" else format_of(None, accept_of(request), (HTML, JSON))
         number = number_of(request.query_params.get("page", "1"))
         if number is None:
             raise HTTPException(400, "page must be a number from 1 on.")
@@ -115,12 +124,12 @@ class Routes:
         """Answer with an article in the format of its ending, or the one that Accept prefers."""
         slug, ending = split_ending(request.path_params["name"])
         slug = checked_slug(slug)
-        how = by_ending(ending) if ending is not None else _wanted(request, FORMATS)
-        if how is None:
+        if "at" in request.query_params:
+            return await self.versions.at(request, slug, ending)
+        if ending is not None and by_ending(ending) is None:
             if killed := await self.pages.elsewhere(slug, _for_errors(request)):
                 return respond(request, killed)
-            endings = ", ".join(f".{each.name}" for each in FORMATS)
-            raise HTTPException(404, f"Articles don't come as .{ending}; they come as {endings}.")
+        how = format_of(ending, accept_of(request), FORMATS)
         answer = await self.pages.article(slug, how)
         return respond(request, answer, varies=ending is None)
 
@@ -194,14 +203,6 @@ class Routes:
         checks["hub"] = Check(self.hub.following, following)
         checks["readers"] = Check(True, f"{len(self.streams)} of {self.streams.limits.readers}")
         return checks
-
-
-def _wanted(request: Request, offered: Sequence[Format]) -> Format:
-    how = by_accept(accept_of(request), offered)
-    if how is None:
-        kinds = ", ".join(each.kind for each in offered)
-        raise HTTPException(406, f"This is there as {kinds}; ask for one of these, or for */*.")
-    return how
 
 
 def _for_errors(request: Request) -> Format:

@@ -63,6 +63,11 @@ def taken_back(events: Iterable[Mapping[str, Any]], before: TakenBack = TakenBac
     return TakenBack(killed, frozenset(updates))
 
 
+def may_take_back(record: bytes) -> bool:
+    """Whether ledger entry *record* may take something back: most can be passed over unread."""
+    return any(wire.encode() in record for wire in (*_TAKING, acts.Killed.wire))
+
+
 def visible(event: Mapping[str, Any], taken: TakenBack) -> Mapping[str, Any]:
     """Return *event* as it may be seen; itself where that is all of it."""
     if taken.killed:

@@ -55,8 +55,25 @@ class Door:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._open(key_id, secret, network(host))
         except (RedisError, OSError) as error:  # a TimeoutError is among the latter
-            _log.error("keys.unread", reason=type(error).__name__)
-            raise Busy("The keys can't be read at the moment; nothing was stored.") from None
+            raise _unread(error) from None
+
+    async def holder(self, key_id: str) -> ApiKey:
+        """Return the key of that id, which someone vouches for, while it opens anything.
+
+        Raises:
+            Refused: as `unauthenticated`.
+            Busy: the engine doesn't say.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                key = loaded(await self._redis.hget(API_KEYS, key_id))
+        except NoSuchKey:
+            raise Refused("unauthenticated", "The key behind this is not there any more.") from None
+        except (RedisError, OSError) as error:
+            raise _unread(error) from None
+        if not key.alive(now()):
+            raise Refused("unauthenticated", "The key behind this was revoked, or has ended.")
+        return key
 
     async def _open(self, key_id: str, secret: str, address: str) -> ApiKey:
         key, failed = await self._look_up(key_id, address)
@@ -130,6 +147,11 @@ def _check_end(key: ApiKey, secret: Secret, at: datetime) -> None:
 
 def _second(at: datetime) -> str:
     return rfc3339(at.replace(microsecond=0))
+
+
+def _unread(error: Exception) -> Busy:
+    _log.error("keys.unread", reason=type(error).__name__)
+    return Busy("The keys can't be read at the moment; nothing was stored.")
 
 
 def network(host: str | None) -> str:

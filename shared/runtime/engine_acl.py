@@ -1,9 +1,9 @@
 """Who may do what in the engine: one user a service, with the commands and the keys it works with.
 
 No service but ingest can write to a ledger; it may append, and put another entry in an entry's
-place, which redactions take, but remove none.
-What faces the readers may only read. A command inside a script needs its right as any other does;
-EVAL itself wants its keys for reading and writing, whatever the script does with them.
+place, which redactions take, but remove none. What faces the readers may only read, and count who
+comes with a wrong key. A command inside a script needs its right as any other does; EVAL itself
+wants its keys for reading and writing, whatever the script does with them.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ _INSTALL = (
     _may("hsetnx", META),
     _may("eval exists rpush", LANES),
 )
+_DOOR = (
+    _may_read("hget", API_KEYS),
+    _may("hset", API_KEYS_USED),
+    _may("get incrby expire ttl", failures("*", "*")),
+)
 
 _INGEST = (
     _KEYLESS,
@@ -74,10 +79,7 @@ _INGEST = (
     _may_read("scard", _LANE.redactions),
     _may_read("zcard zrange", _LANE.dirty),
     _may_read("zcard zrange zrangebyscore", _LANE.held),
-    # the door
-    _may_read("hget", API_KEYS),
-    _may("hset", API_KEYS_USED),
-    _may("get incrby expire ttl", failures("*", "*")),
+    *_DOOR,
     # the inbox
     _may("xgroup|create xreadgroup xack xdel", INBOX),
     _may("eval get set del", INBOX_READER),
@@ -130,7 +132,9 @@ _DELIVER = (
     _KEYLESS,
     *_INSTALLED,
     _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
-    _may_read("lindex", _ARTICLE.ledger),
+    _may_read("lindex lrange", _ARTICLE.ledger),
+    _may_read("hmget", _ARTICLE.article),
+    *_DOOR,
     _may_read("zcard zrange zrevrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
     _may_read("xread xrange xinfo|stream", _LANE.changes),
 )

@@ -80,6 +80,8 @@ class Settings(BaseModel):
     """Where a process shows its metrics; each has a port of its own on this machine if not set."""
     no_auth: bool = False
     """Let everybody on this machine publish; only on a loopback address."""
+    history: Literal["keyed", "public", "off"] = "keyed"
+    """Who may read how an article stood at each version: keys that may read it, all, nobody."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
 

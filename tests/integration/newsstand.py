@@ -167,13 +167,13 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def open_newsstand(
-    redis: Redis, url: str, limits: Limits | None = None
+    redis: Redis, url: str, limits: Limits | None = None, **more: Any
 ) -> AsyncIterator[Newsstand]:
-    """Serve on a free port until the end of the test."""
+    """Serve on a free port until the end of the test; *more* are settings."""
     newsroom = await open_newsroom(redis, LANES)
     port = free_port()
     settings = Settings(
-        redis_url=url, lanes=LANES, deliver_listen=Listen(host="127.0.0.1", port=port)
+        redis_url=url, lanes=LANES, deliver_listen=Listen(host="127.0.0.1", port=port), **more
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -66,7 +66,7 @@ def for_errors(path: str, accept: str | None) -> Format:
     data in a form that isn't offered.
     """
     last = path.rpartition("/")[2]
-    if last in ("changes", "live"):
+    if last in ("changes", "live") or path.startswith("/v1/"):
         return JSON
     ending = last.rpartition(".")[2] if "." in last else ""
     return by_ending(_KINDRED.get(ending, ending)) or by_accept(accept) or HTML

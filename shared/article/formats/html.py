@@ -63,6 +63,7 @@ def _asset(name: str, *sources: str) -> Asset:
 
 _LINKED = {
     "style": _asset("page.css", "page.css"),
+    "history_style": _asset("history.css", "history.css"),
     "icon": _asset("icon.svg", "icon.svg"),
     "article_script": _asset("article.js", "follow.js", "article.js"),
     "front_script": _asset("front.js", "follow.js", "front.js"),
@@ -197,6 +198,11 @@ def latest_page(heads: Sequence[Head], *, page: int, pages: int, public_url: str
     return TEMPLATES.get_template("latest.html").render(
         latest=heads, page=page, pages=pages, canonical=canonical
     )
+
+
+def rendered(template: str, head: Head, **facts: object) -> str:
+    """Return *template*, a page about the article of *head*, with *facts* for its variables."""
+    return _TEMPLATES.get_template(template).render(head=head, **facts)
 
 
 def killed_page(head: Head) -> str:

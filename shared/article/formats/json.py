@@ -61,7 +61,7 @@ def head(head: model.Head) -> dict[str, Any]:
         image=_image(head.image) if isinstance(head.image, Image) else head.image,
         canonical_url=head.canonical_url,
         update_order=head.update_order if head.update_order != "oldest-first" else None,
-        note=_note(head.note) if head.note else None,
+        note=note(head.note) if head.note else None,
     )
 
 
@@ -101,7 +101,7 @@ def update(update: model.Update) -> dict[str, Any]:
         "time": rfc3339(update.time),
         **({"text": copy.text, "html": copy.html} if copy else {}),
         "status": "live" if copy else "retracted",
-        "notes": [_note(note) for note in update.notes],
+        "notes": [note(each) for each in update.notes],
         "key_event": update.key_event,
         "sources": [_source(source) for source in update.sources],
     }
@@ -149,7 +149,7 @@ def _set(**facts: object) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None and value != []}
 
 
-def _note(note: model.Note) -> dict[str, Any]:
+def note(note: model.Note) -> dict[str, Any]:
     return {"kind": note.kind, "time": rfc3339(note.time), "note": note.note}
 
 
