@@ -5,8 +5,8 @@ shows events, or an article as it stood, passes them through here first. A maske
 it passes the same checks, keeps its place, time and sender, and folds to the same page, because
 that has nothing of it either. It says so by the extension `masked`.
 
-A retraction leaves the notes on its update, which readers go on seeing; a kill leaves nothing but
-itself.
+A retraction leaves the notes on its update, which readers go on seeing; a redaction leaves its own
+alone, for any other may quote the text; a kill leaves nothing but itself.
 """
 
 from __future__ import annotations
@@ -47,20 +47,28 @@ _MASKED_BUT_NOTES = {name: mask for name, mask in _MASKED.items() if name != "no
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What of an article was taken back: all of it, or the *updates* of these ids."""
+    """What of an article was taken back: all of it, or updates, by their ids."""
 
     killed: bool = False
-    updates: frozenset[str] = frozenset()
+    retracted: frozenset[str] = frozenset()
+    redacted: frozenset[str] = frozenset()
+
+    @property
+    def updates(self) -> frozenset[str]:
+        """The ids of all updates that have no copy any more."""
+        return self.retracted | self.redacted
 
 
 def taken_back(events: Iterable[Mapping[str, Any]], before: TakenBack = TakenBack()) -> TakenBack:
     """Return what has been taken back once *events* have followed what made *before*."""
-    killed, updates = before.killed, set(before.updates)
+    killed = before.killed
+    ids: dict[str, set[str]] = {wire: set() for wire in _TAKING}
     for event in events:
         killed = killed or event["type"] == acts.Killed.wire
-        if event["type"] in _TAKING and (update_id := update_of(event)):
-            updates.add(update_id)
-    return TakenBack(killed, frozenset(updates))
+        if event["type"] in ids and (update_id := update_of(event)):
+            ids[event["type"]].add(update_id)
+    retracted, redacted = ids.values()
+    return TakenBack(killed, before.retracted | retracted, before.redacted | redacted)
 
 
 def may_take_back(record: bytes) -> bool:
@@ -71,10 +79,11 @@ def may_take_back(record: bytes) -> bool:
 def visible(event: Mapping[str, Any], taken: TakenBack) -> Mapping[str, Any]:
     """Return *event* as it may be seen; itself where that is all of it."""
     if taken.killed:
-        return event if event["type"] == acts.Killed.wire else _masked(event, _MASKED)
-    if update_of(event) in taken.updates:
-        return _masked(event, _MASKED_BUT_NOTES)
-    return event
+        return event if event["type"] == acts.Killed.wire else wordless(event)
+    update_id = update_of(event)
+    if update_id in taken.redacted:
+        return event if event["type"] == acts.Redacted.wire else wordless(event)
+    return _masked(event, _MASKED_BUT_NOTES) if update_id in taken.retracted else event
 
 
 def visible_entry(entry: Entry, taken: TakenBack) -> Entry:
