@@ -127,7 +127,8 @@ class Routes:
         if "at" in request.query_params:
             return await self.versions.at(request, slug, ending)
         if ending is not None and by_ending(ending) is None:
-            if killed := await self.pages.elsewhere(slug, _for_errors(request)):
+            killed = await self.pages.elsewhere(slug, _for_errors(request))
+            if killed:
                 return respond(request, killed)
         how = format_of(ending, accept_of(request), FORMATS)
         answer = await self.pages.article(slug, how)
@@ -152,7 +153,7 @@ class Routes:
     async def corrections(self, request: Request) -> Response:
         """List an article's corrections and retractions."""
         named = request.url.path.endswith(".json")
-        how = JSON if named else _wanted(request, (HTML, JSON))
+        how = JSON if named else format_of(None, accept_of(request), (HTML, JSON))
         answer = await self.pages.corrections(slug_of(request), how)
         return respond(request, answer, varies=not named)
 

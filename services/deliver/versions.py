@@ -19,7 +19,7 @@ from starlette.responses import Response
 from services.deliver.answers import REVALIDATED, Answer, respond, withdrawal
 from services.deliver.changes import unknown
 from services.deliver.core.etags import strong
-from services.deliver.core.negotiation import FORMATS, HTML, JSON, Format
+from services.deliver.core.negotiation import FORMATS, HTML, JSON, Format, for_errors
 from services.deliver.history import History, Tip
 from services.deliver.kept import Kept
 from services.deliver.passes import Passes
@@ -61,6 +61,8 @@ class Versions:
     async def named(self, request: Request) -> Response:
         """Answer with the version that the path names, or with two compared."""
         slug, found = slug_of(request), _NAME.fullmatch(request.path_params["name"])
+        if killed := await self._withdrawn(request, slug):
+            return respond(request, killed)
         if found is None:
             raise HTTPException(404, "Versions are counted from 1, as in versions/8 or 5..8.")
         first, second, ending = found.groups()
@@ -76,8 +78,19 @@ class Versions:
 
     async def at(self, request: Request, slug: str, ending: str | None) -> Response:
         """Do the same for *slug*, in the format that *ending* says."""
+        if killed := await self._withdrawn(request, slug):
+            return respond(request, killed)
         how = format_of(ending, accept_of(request), FORMATS)
         return await self._respond(request, _Wish(slug, how, varies=ending is None))
+
+    async def _withdrawn(self, request: Request, slug: str) -> Answer | None:
+        """Return a killed article's 410, at whatever address: that, everybody may know."""
+        async with self.reading.patience():
+            head = await self.reading.snapshots.read_head(slug)
+        if head is not None and head.status == "killed":
+            return withdrawal(head, for_errors(request.url.path, accept_of(request)))
+        self.passes.check_shown()
+        return None
 
     async def _respond(self, request: Request, wish: _Wish) -> Response:
         answer = await self._answer(request, wish)
@@ -85,12 +98,7 @@ class Versions:
         return respond(request, answer, varies=public and wish.varies)
 
     async def _answer(self, request: Request, wish: _Wish) -> Answer:
-        """Answer who may ask; that an article was killed, everybody may know."""
-        self.passes.check_shown()
-        async with self.reading.patience():
-            head = await self.reading.snapshots.read_head(wish.slug)
-        if head is not None and head.status == "killed":
-            return withdrawal(head, wish.how)
+        """Answer who may ask. A kill that was filed holds, though it isn't rendered yet."""
         query = await self.passes.admit(request, wish.slug)
         tip = await self.history.tip(wish.slug)
         if tip.taken.killed:

@@ -92,7 +92,8 @@ def _changed_lists(before: Update | None, update: Update) -> Iterator[str]:
     old = before or replace(update, notes=(), sources=(), key_event=False)
     if update.notes != old.notes:
         yield "noted"
-    if update.sources != old.sources:
+    # With or without sources: a ledger whose text was masked must say the same.
+    if update.sources != old.sources or update.retracted != old.retracted:
         yield "sourced"
     if update.key_event or old.key_event:
         yield "keyed"

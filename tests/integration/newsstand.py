@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 from services.deliver.app import create_app
 from services.deliver.streams import Limits
 from services.render.store import Store
+from shared.contract.access import Scope
+from shared.runtime.api_keys import create
 from shared.runtime.settings import Listen, Settings
 from tests.builders import SLUG, Envelope
 from tests.integration.newsroom import Newsroom, open_newsroom
@@ -156,6 +158,14 @@ async def _connect(port: int, narrow: bool) -> tuple[asyncio.StreamReader, async
     except BaseException:
         line.close()
         raise
+
+
+async def a_key(
+    stand: Newsstand, *scopes: Scope, articles: tuple[str, ...] = ("*",)
+) -> dict[str, str]:
+    """Make a key and return the header that brings it."""
+    token = (await create(stand.newsroom.redis, "a desk", scopes or ("read",), articles))[1]
+    return {"authorization": f"Bearer {token}"}
 
 
 def free_port() -> int:

@@ -25,7 +25,7 @@ from tests.builders import (
     revised,
     writethru,
 )
-from tests.integration.newsstand import Newsstand, open_newsstand
+from tests.integration.newsstand import Newsstand, a_key, open_newsstand
 
 ARTICLE = f"/articles/{SLUG}"
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -344,8 +344,11 @@ async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
         f"{ARTICLE}.rss": "text/html; charset=utf-8",
     }
     etags = {}
-    living = [await stand.get(path) for path in list(paths)[-8:]]
-    assert {answer.status_code for answer in living} == {404}
+    paths_of_none = list(paths)[-8:]
+    living = [await stand.get(path) for path in paths_of_none]
+    history = [path for path in paths if "/versions/" in path]
+    asked = {path: answer.status_code for path, answer in zip(paths_of_none, living, strict=True)}
+    assert asked == dict.fromkeys(asked, 404) | dict.fromkeys(history, 401)
     for path in list(paths)[:5]:
         etags[path] = (await stand.get(path)).headers["etag"]
     listed = await stand.get("/")
@@ -429,7 +432,9 @@ async def test_every_answer_carries_the_security_headers(stand):
 
 async def test_files_of_the_pages_are_kept_for_ever_under_names_of_their_content(stand):
     await stand.publish(published())
-    pages = [(await stand.get(path)).text for path in (ARTICLE, "/")]
+    key = await a_key(stand)
+    version = await stand.get(f"{ARTICLE}/versions/1", **key)
+    pages = [version.text, *[(await stand.get(path)).text for path in (ARTICLE, "/")]]
 
     for name, asset in ASSETS.items():
         answer = await stand.get(f"/static/{name}")

@@ -202,7 +202,7 @@ def latest_page(heads: Sequence[Head], *, page: int, pages: int, public_url: str
 
 def rendered(template: str, head: Head, **facts: object) -> str:
     """Return *template*, a page about the article of *head*, with *facts* for its variables."""
-    return _TEMPLATES.get_template(template).render(head=head, **facts)
+    return TEMPLATES.get_template(template).render(head=head, **facts)
 
 
 def killed_page(head: Head) -> str:

@@ -137,7 +137,7 @@ def corrections(
 def _correction(each: Correction, updates_url: str) -> dict[str, Any]:
     update_id = each.update.update_id
     url = f"{updates_url}{update_id}"
-    return {"update_id": update_id, **_note(each.note), "url": url}
+    return {"update_id": update_id, **note(each.note), "url": url}
 
 
 def dumps(value: object) -> bytes:
