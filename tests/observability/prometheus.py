@@ -18,7 +18,7 @@ from tests.waiting import until_sync
 
 START_SECONDS = 60.0
 #: What Grafana puts in, for a Prometheus that asks every second.
-VARIABLES = {"$__rate_interval": "20s", "$__range": "1h"}
+VARIABLES = {"$__interval": "20s", "$__rate_interval": "20s", "$__range": "1h"}
 
 
 class Prometheus:
