@@ -80,9 +80,9 @@ def show(
         print(orjson.dumps({**_facts(held), "event": held.event}).decode())
         return
     print(f"{held.event_id} of {held.source}: {held.act} of {held.article}")
-    print(f"filed {_time(held.recorded)}; {_until(held)}")
+    print(f"filed {_time(held.recorded)}; released {_until(held)}")
     for finding in held.findings:
-        print(f"found: {one_line(orjson.dumps(finding).decode())}")
+        print(f"found at {finding['pointer']}, {finding['check']}: {one_line(finding['detail'])}")
     for name, value in held.event["data"].items():
         print(f"{name}: {value if isinstance(value, str) else orjson.dumps(value).decode()}")
 

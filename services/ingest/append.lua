@@ -54,30 +54,39 @@ end
 
 local function about_update(held) return held.update == event.update end
 
+-- A kill looks at no record: one that is damaged must not stand in its way.
+local function spike_all()
+    for _, name in ipairs(redis.call("HKEYS", KEYS[7])) do
+        local its = redis.call("HGET", KEYS[1], name) or ""
+        redis.call("HSET", KEYS[1], name, (string.gsub(its, "^held", "spiked")))
+        redis.call("HDEL", KEYS[7], name)
+    end
+    redis.call("ZREM", KEYS[8], slug)
+end
+
 -- What was never released is taken back without a trace: the act has no place in the ledger.
-local function take_back(chosen)
-    spike(read_holds(), chosen)
+local function unseen()
     redis.call("HSET", KEYS[1], event.name, "spiked - " .. event.fingerprint)
     return { "held" }
 end
 
 if event.act == "article.killed" then
-    local function all() return true end
+    if holding > 0 then spike_all() end
     if article.status == "held" then
         redis.call("HSET", KEYS[2], "status", "killed")
-        return take_back(all)
+        return unseen()
     end
-    if holding > 0 then spike(read_holds(), all) end
 elseif update == "held" and TAKES_BACK[event.act] then
-    local answer = take_back(about_update)
+    spike(read_holds(), about_update)
     redis.call("HSET", KEYS[3], event.update, "retracted")
     if event.act == "update.redacted" then destroy(0) end
-    return answer
+    return unseen()
 elseif event.act == "update.redacted" and article.status ~= "held" then
     if holding > 0 then spike(read_holds(), about_update) end
     destroy(article.seq + 1)
 else
-    local due, stop = tonumber(ARGV[9]), ARGV[10]
+    -- What takes a text back waits for no editor.
+    local due, stop = tonumber(ARGV[9]), TAKES_BACK[event.act] and "" or ARGV[10]
     local behind = article.status == "held" or update == "held"
     if due > now or stop ~= "" or behind then
         hold(event, ARGV[9], stop, ARGV[11])

@@ -70,7 +70,7 @@ class Releaser:
         pause = 0.0
         while True:
             await asyncio.sleep(pause)
-            pause = await self._try()
+            pause = await self.turn()
 
     def check(self) -> Check:
         """Say for `/readyz` whether held events are released by this process."""
@@ -80,7 +80,7 @@ class Releaser:
             return Check(True, "held events are released when they are due")
         return Check(True, f"an article's held events are due for {self._overdue:.0f} s; see logs")
 
-    async def _try(self) -> float:
+    async def turn(self) -> float:
         """Release what is due; return for how many seconds nothing will be."""
         try:
             pause = await self.look()

@@ -73,7 +73,7 @@ _INGEST = (
     _may("zrem", _LANE.held),
     # and what it reads, as do the ledger's readers and the probes
     _may_read("hget hmget hlen", _ARTICLE.seen, _ARTICLE.article, _ARTICLE.posted),
-    _may_read("hlen hgetall", _ARTICLE.holds),
+    _may_read("hlen hkeys hgetall", _ARTICLE.holds),
     _may_read("llen lrange", _ARTICLE.ledger),
     _may_read("xlen", _LANE.events, INBOX),
     _may_read("scard", _LANE.redactions),

@@ -22,7 +22,7 @@ from tests.integration.test_cli_verify import writethru as command
 
 FAR = "2099-01-01T00:00:00Z"
 SECRET = "The minister resigns at noon."
-FOUND = Checked(({"check": "length", "detail": "It is long."},), wait=True)
+FOUND = Checked(({"check": "length", "detail": "It is long.", "pointer": "/data/text"},), wait=True)
 
 
 @pytest.fixture
@@ -97,7 +97,8 @@ async def test_show_has_the_text_and_what_was_found(
 
     assert lines[0] == f"u2 of {SOURCE}: update.posted of {SLUG}"
     assert f"text: {SECRET}" in lines
-    assert any("It is long." in line for line in lines)
+    assert lines[1].endswith("; released when an editor releases it: a desk check")
+    assert "found at /data/text, length: It is long." in lines
     assert orjson.loads(line)["event"]["data"]["text"] == SECRET
 
 

@@ -46,7 +46,7 @@ FAR = "2099-01-01T00:00:00Z"
 FARTHER = "2099-01-02T00:00:00Z"
 PAST = "2026-03-01T00:00:00Z"
 #: A desk check found something that an editor has to see.
-FOUND = Checked(({"check": "length", "detail": "It is long."},), wait=True)
+FOUND = Checked(({"check": "length", "detail": "It is long.", "pointer": "/data/text"},), wait=True)
 
 
 class Desk:
@@ -470,6 +470,14 @@ async def test_spiking_an_opening_frees_its_slug(desk: Desk) -> None:
     ]
 
 
+async def test_what_takes_a_text_back_waits_for_no_editor(desk: Desk) -> None:
+    await desk.file(published(), posted("u1"))
+
+    receipts = await desk.check(retracted("u1"), killed())
+
+    assert [receipt.status for receipt in receipts] == ["accepted", "accepted"]
+
+
 @pytest.mark.parametrize("name", ["seen", "posted", "ledger", "holds", "events", "dirty", "held"])
 async def test_a_record_of_the_wrong_kind_is_never_half_released(desk: Desk, name: str) -> None:
     update = posted("u1", embargo_until=FAR)
@@ -502,3 +510,29 @@ async def test_a_held_record_that_cant_be_read_stops_its_article_only(
 
     await until(released)
     assert await desk.redis.llen(desk.keys.ledger) == 1
+
+    # Nor does it stand in the way of a kill.
+    assert await desk.statuses(killed()) == ["accepted"]
+    assert await desk.redis.hlen(desk.keys.holds) == 0
+    assert await desk.due() is None
+
+
+async def test_readiness_tells_what_is_late_and_fails_only_where_nothing_is_released(
+    desk: Desk, installation: Installation
+) -> None:
+    releaser = Releaser(desk.redis, installation.lanes)
+    await releaser.look()
+    well = releaser.check()
+
+    await desk.redis.zadd(desk.keys.lane.held, {SLUG: 1})
+    await desk.redis.hset(desk.keys.holds, "other /cms", "{}")
+    await releaser.look()
+    late = releaser.check()
+    await desk.redis.delete(desk.keys.lane.held)
+    await desk.redis.set(desk.keys.lane.held, "damaged")
+    await releaser.turn()
+    failing = releaser.check()
+
+    assert (well.ok, late.ok, failing.ok) == (True, True, False)
+    assert "due for" in late.detail
+    assert failing.detail == "can't be done (ResponseError)"

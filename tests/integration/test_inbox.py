@@ -159,6 +159,19 @@ async def test_entries_that_a_dead_reader_took_are_filed_by_the_next_before_newe
     assert await ledger(redis, installation) == ["first", "e1", "e2"]
 
 
+async def test_what_is_held_is_settled_and_not_refused(
+    redis: Redis, installation: Installation
+) -> None:
+    await put(redis, published(id="first"), posted("u1", embargo_until="2099-01-01T00:00:00Z"))
+
+    async with reading(an_inbox(redis, installation)):
+        await until(lambda: empty(redis))
+
+    assert await ledger(redis, installation) == ["first"]
+    assert await redis.hlen(installation.lanes.of(SLUG).article(SLUG).holds) == 1
+    assert await refusals(redis) == []
+
+
 class Dying(Appender):
     """Dies after what it appended is stored, before anybody hears of it."""
 
