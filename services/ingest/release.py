@@ -22,9 +22,9 @@ from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import count
 from shared.runtime.scripts import Script
 
-#: How often to look; a release that is known of is not waited for longer than it takes.
-LOOK_SECONDS = 0.25
-SHORTEST_PAUSE_SECONDS = 0.01
+#: How often to look: what is held for less time than this is released up to so much late.
+LOOK_SECONDS = 0.4
+SHORTEST_SECONDS = 0.01
 #: Releases that are later than this are mentioned by whoever is asked.
 NOTABLE_SECONDS = 3.0
 #: An article whose records are damaged is tried ever so often.
@@ -55,79 +55,77 @@ async def release(
 
 
 class Releaser:
-    """Goes over all lanes, for ever."""
+    """Goes over all lanes, for ever; what is wrong with one keeps no other back."""
 
     def __init__(self, redis: Redis, lanes: Lanes) -> None:
         self._redis = redis
         self._lanes = lanes
         self._script = Script("services.ingest", *RELEASE)
         self._resting: dict[str, float] = {}
-        self._fault: str | None = None
-        self._overdue = 0.0
+        self._faults: dict[Lane, str] = {}
+        self._overdue: dict[Lane, float] = {}
 
     async def run(self) -> None:
         """Release until cancelled; the engine's troubles are waited out."""
-        pause = 0.0
-        while True:
-            await asyncio.sleep(pause)
-            pause = await self.turn()
+        await asyncio.gather(*map(self._follow, self._lanes))
 
     def check(self) -> Check:
         """Say for `/readyz` whether held events are released by this process."""
-        if self._fault:
-            return Check(False, self._fault)
-        if self._overdue < NOTABLE_SECONDS:
+        for fault in self._faults.values():
+            return Check(False, fault)
+        overdue = max(self._overdue.values(), default=0.0)
+        if overdue < NOTABLE_SECONDS:
             return Check(True, "held events are released when they are due")
-        return Check(True, f"an article's held events are due for {self._overdue:.0f} s; see logs")
+        return Check(True, f"an article's held events are due for {overdue:.0f} s; see logs")
 
-    async def turn(self) -> float:
-        """Release what is due; return for how many seconds nothing will be."""
+    async def _follow(self, lane: Lane) -> None:
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            pause = await self.turn(lane)
+
+    async def turn(self, lane: Lane) -> float:
+        """Release what is due in *lane*; return in how many seconds to look again."""
         try:
-            pause = await self.look()
+            pause = await self._look(lane)
         except (RedisError, OSError) as error:
-            self._trouble(f"can't be done ({type(error).__name__})")
+            self._trouble(lane, f"can't be done ({type(error).__name__})")
             return LOOK_SECONDS
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end it for good
-            self._trouble(f"fails ({type(error).__name__})")
+            self._trouble(lane, f"fails ({type(error).__name__})")
             return LOOK_SECONDS
-        self._fault = None
+        self._faults.pop(lane, None)
         return pause
 
-    def _trouble(self, fault: str) -> None:
-        if self._fault != fault:
-            _log.error("release.postponed", reason=fault)
-        self._fault = fault
+    def _trouble(self, lane: Lane, fault: str) -> None:
+        if self._faults.get(lane) != fault:
+            _log.error("release.postponed", lane=lane.tag, reason=fault)
+        self._faults[lane] = fault
 
-    async def look(self) -> float:
-        """Go over every lane once, and return until when, in seconds, nothing more is due."""
+    async def _look(self, lane: Lane) -> float:
         async with self._redis.pipeline(transaction=False) as asked:
-            for lane in self._lanes:
-                asked.time()  # of the node that has the lane
-                asked.zrange(lane.held, 0, ARTICLES_A_LOOK - 1, withscores=True)
-            answers = await asked.execute()
-        pause, overdue = LOOK_SECONDS, 0.0
-        for lane, (seconds, micros), articles in zip(
-            self._lanes, answers[0::2], answers[1::2], strict=True
-        ):
-            now = seconds * 1e3 + micros / 1e3
-            await self._release(lane, [slug.decode() for slug, at in articles if at <= now])
-            times = [(at - now) / 1e3 for _, at in articles]
-            pause = min([pause, *(each for each in times if each > 0)])
-            overdue = max([overdue, *(-each for each in times)])
-        self._overdue = overdue
-        return max(pause, SHORTEST_PAUSE_SECONDS)
+            asked.time()  # of the node that has the lane
+            asked.zrange(lane.held, 0, ARTICLES_A_LOOK - 1, withscores=True)
+            (seconds, micros), articles = await asked.execute()
+        now = seconds * 1e3 + micros / 1e3
+        due = [slug.decode() for slug, at in articles if at <= now]
+        for slug in due:
+            if self._resting.get(slug, 0.0) <= monotonic():
+                await self._release(lane, slug)
+        times: list[float] = [(at - now) / 1e3 for _, at in articles]
+        self._overdue[lane] = max([0.0, *(-each for each in times)])
+        if len(due) == ARTICLES_A_LOOK:
+            return SHORTEST_SECONDS
+        return max(min([LOOK_SECONDS, *(each for each in times if each > 0)]), SHORTEST_SECONDS)
 
-    async def _release(self, lane: Lane, slugs: Sequence[str]) -> None:
-        for slug in slugs:
-            if self._resting.get(slug, 0.0) > monotonic():
-                continue
-            try:
-                tell(slug, await release(self._redis, self._script, lane, slug))
-            except ResponseError as error:
-                self._resting[slug] = monotonic() + REST_SECONDS
-                _log.error("release.failed", article=slug, reason=type(error).__name__)
-            else:
-                self._resting.pop(slug, None)
+    async def _release(self, lane: Lane, slug: str) -> None:
+        try:
+            tell(slug, await release(self._redis, self._script, lane, slug))
+        except ResponseError as error:
+            self._resting[slug] = monotonic() + REST_SECONDS
+            _log.error("release.failed", article=slug, reason=type(error).__name__)
+        else:
+            self._resting.pop(slug, None)
 
 
 def tell(slug: str, outcomes: Sequence[Outcome]) -> None:

@@ -505,7 +505,7 @@ async def test_a_held_record_that_cant_be_read_stops_its_article_only(
     releaser = Releaser(desk.redis, installation.lanes)
 
     async def released() -> bool:
-        await releaser.look()
+        await releaser.turn(lane)
         return bool(await desk.redis.llen(lane.article(other).ledger) == 2)
 
     await until(released)
@@ -517,20 +517,38 @@ async def test_a_held_record_that_cant_be_read_stops_its_article_only(
     assert await desk.due() is None
 
 
+async def test_a_lane_whose_record_is_damaged_keeps_no_other_back(
+    desk: Desk, installation: Installation
+) -> None:
+    lanes = installation.lanes
+    other = next(f"s{n}" for n in range(99) if lanes.of(f"s{n}") != desk.keys.lane)
+    await desk.redis.set(desk.keys.lane.held, "damaged")
+    await desk.file(published(slug=other), posted("u1", slug=other, embargo_until=soon(0.05)))
+    running = asyncio.create_task(Releaser(desk.redis, lanes).run())
+
+    async def released() -> bool:
+        return bool(await desk.redis.llen(lanes.of(other).article(other).ledger) == 2)
+
+    await until(released)
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_readiness_tells_what_is_late_and_fails_only_where_nothing_is_released(
     desk: Desk, installation: Installation
 ) -> None:
     releaser = Releaser(desk.redis, installation.lanes)
-    await releaser.look()
+    lane = desk.keys.lane
+    await releaser.turn(lane)
     well = releaser.check()
 
-    await desk.redis.zadd(desk.keys.lane.held, {SLUG: 1})
+    await desk.redis.zadd(lane.held, {SLUG: 1})
     await desk.redis.hset(desk.keys.holds, "other /cms", "{}")
-    await releaser.look()
+    await releaser.turn(lane)
     late = releaser.check()
-    await desk.redis.delete(desk.keys.lane.held)
-    await desk.redis.set(desk.keys.lane.held, "damaged")
-    await releaser.turn()
+    await desk.redis.delete(lane.held)
+    await desk.redis.set(lane.held, "damaged")
+    await releaser.turn(lane)
     failing = releaser.check()
 
     assert (well.ok, late.ok, failing.ok) == (True, True, False)
