@@ -88,6 +88,11 @@ class ClusterOfNodes:
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
+    @property
+    def primary(self) -> Node:
+        """Return one that has keys."""
+        return self.owner(0)
+
     def owner(self, slot: int) -> Node:
         """Return the node that has *slot*, as those that live agree."""
         owner = until_sync(lambda: self._owner(slot), START_SECONDS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from services.cli.examination import Examined
+from services.cli.examination import Company, Examined
 from services.cli.finding import Finding, Level, size, unseen
 from shared.runtime.engine_binary import OLDEST
 from shared.runtime.settings import Settings
@@ -19,12 +20,33 @@ DISK_SCARCE_BYTES = 1024**3
 def engine_findings(settings: Settings, found: Examined) -> Iterator[Finding]:
     """Judge what every installation needs."""
     yield from _settings(settings)
+    for same in zip(*(_server(settings, each) for each in (found, *found.others)), strict=True):
+        yield from _of_all(same)
+    yield from _disk(found)
+
+
+def _of_all(same: Sequence[tuple[str, Finding]]) -> Iterator[Finding]:
+    """Yield what is wrong with any server, and where; once that all is well, if it is."""
+    wrong = [
+        replace(finding, detail=f"{place}: {finding.detail}" if len(same) > 1 else finding.detail)
+        for place, finding in same
+        if finding.level != "ok"
+    ]
+    yield from wrong or [same[0][1]]
+
+
+def _server(settings: Settings, found: Examined) -> Iterator[tuple[str, Finding]]:
+    """Judge one server; always of the same things, in the same order."""
+    for finding in _judged(settings, found):
+        yield found.place, finding
+
+
+def _judged(settings: Settings, found: Examined) -> Iterator[Finding]:
     yield _version(found)
     yield _role(found)
     yield _eviction(found)
     yield _persistence(settings, found)
     yield _memory(found)
-    yield from _disk(found)
     yield _clock(found)
 
 
@@ -75,14 +97,28 @@ def _role(found: Examined) -> Finding:
             "the engine is a replica, which takes no writes",
             "set WRITETHRU_REDIS_URL to its primary",
         )
-    if found.info.get("cluster_enabled"):
+    if found.info.get("cluster_enabled") and found.company != "cluster":
         return Finding(
             "error",
             "role",
-            "the engine is one node of a cluster, which writethru can't use yet",
-            "set WRITETHRU_REDIS_URL to an engine that stands alone",
+            "the engine is one node of a cluster",
+            f"set WRITETHRU_REDIS_URL to redis+cluster://{found.place}",
         )
-    return Finding("ok", "role", "the engine is a primary that stands alone")
+    if found.company != "alone" and not found.info.get("connected_slaves", 1):
+        return Finding(
+            "warning",
+            "role",
+            "the primary has no replica, so nobody can take over from it",
+            "start one, and see that it follows",
+        )
+    return Finding("ok", "role", _ROLES[found.company])
+
+
+_ROLES: Mapping[Company, str] = {
+    "alone": "the engine is a primary that stands alone",
+    "sentinels": "the primary has replicas, and sentinels that watch over it",
+    "cluster": "every primary of the cluster has a replica",
+}
 
 
 def _eviction(found: Examined) -> Finding:

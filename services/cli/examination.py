@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -23,11 +23,15 @@ from shared.runtime.backlog import (
     together,
 )
 from shared.runtime.clock import monotonic, now
+from shared.runtime.cluster import Cluster
 from shared.runtime.durability import NEEDED
 from shared.runtime.keys import INBOX, INBOX_GROUP, INBOX_READER, LANES, META, RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
+from shared.runtime.redis import place, primaries
+from shared.runtime.sentinels import Followed
 
 T = TypeVar("T")
+Company = Literal["alone", "sentinels", "cluster"]
 
 SKEW_TRIES = 3
 
@@ -74,7 +78,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found.
+    """What was found of one server at *place*; of a cluster's primaries, *others* are the rest.
 
     *config* lacks what the engine does not tell; *skew* is by how many seconds its clock is ahead
     of ours, at least; *disk_free* is known of our own engine's data folder only.
@@ -85,17 +89,36 @@ class Examined:
     skew: float
     installed: Installed | None = None
     disk_free: int | None = None
+    place: str = ""
+    company: Company = "alone"
+    others: Sequence[Examined] = ()
 
 
 async def examine(redis: Redis, data_dir: Path | None) -> Examined:
     """Look at everything."""
+    first, *others = [await _examine(node, _company(redis)) for node in await primaries(redis)]
+    return replace(
+        first,
+        installed=await _installed(redis),
+        disk_free=shutil.disk_usage(data_dir).free if data_dir else None,
+        others=others,
+    )
+
+
+async def _examine(redis: Redis, company: Company) -> Examined:
     return Examined(
         info=await _asked(redis.info(), {}),
         config=await _config(redis),
         skew=await _skew(redis),
-        installed=await _installed(redis),
-        disk_free=shutil.disk_usage(data_dir).free if data_dir else None,
+        place=place(redis),
+        company=company,
     )
+
+
+def _company(redis: Redis) -> Company:
+    if isinstance(redis, Cluster):
+        return "cluster"
+    return "sentinels" if isinstance(redis, Followed) else "alone"
 
 
 async def _asked(answer: Awaitable[T], without: T) -> T:

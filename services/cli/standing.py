@@ -17,6 +17,7 @@ from shared.article.dates import rfc3339
 from shared.runtime.backlog import Behind, Holding, Wakeups, read_behind, read_wakeups
 from shared.runtime.keys import INBOX, REFUSED
 from shared.runtime.lanes import Lanes
+from shared.runtime.redis import primaries
 
 #: Rates are means over this long, so that they don't flutter.
 RATE_SECONDS = 10.0
@@ -131,15 +132,15 @@ class Pace:
 
 
 async def read_engine(redis: Redis) -> Engine:
-    """Ask the engine about itself."""
-    info: Any = await redis.info()
-    valkey = info.get("valkey_version")
+    """Ask the engine about itself; the nodes of a cluster are one."""
+    infos: list[Any] = [await node.info() for node in await primaries(redis)]
+    valkey = infos[0].get("valkey_version")
     return Engine(
-        name=f"Valkey {valkey}" if valkey else f"Redis {info['redis_version']}",
-        uptime_seconds=info["uptime_in_seconds"],
-        memory_used=info["used_memory"],
-        memory_max=info["maxmemory"],
-        clients=info["connected_clients"],
+        name=f"Valkey {valkey}" if valkey else f"Redis {infos[0]['redis_version']}",
+        uptime_seconds=min(info["uptime_in_seconds"] for info in infos),
+        memory_used=sum(info["used_memory"] for info in infos),
+        memory_max=sum(info["maxmemory"] for info in infos),
+        clients=sum(info["connected_clients"] for info in infos),
     )
 
 

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.core.redactions import Redaction, found_in, stale_refs
-from services.render.rewrite import rewrite_file
+from services.render.rewrite import rewrite_files
 from shared.runtime.keys import REFUSED, ArticleKeys, Lane, beside
 from shared.runtime.lanes import Lanes
 from shared.runtime.lease import Lease
@@ -73,7 +73,7 @@ class Destroyer:
     async def _carry_out(self, lane: Lane, note: str) -> None:
         slug, _, seq = note.rpartition(" ")
         masked = await self._mask_all(lane, slug, int(seq)) if seq != "0" else 0
-        rewritten = await rewrite_file(self._redis)
+        rewritten = await rewrite_files(self._redis)
         await self._redis.srem(lane.redactions, note)
         count("writethru_redactions_total")
         log.info("redaction.completed", article=slug, seq=int(seq), entries=masked, file=rewritten)

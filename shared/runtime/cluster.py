@@ -59,6 +59,11 @@ class Cluster(Redis):
         await self._map.refresh()
         return self._map.primaries()
 
+    async def servers(self) -> list[Redis]:
+        """Return a client for each node, those that take no writes too. They must not be closed."""
+        await self._map.refresh()
+        return self._map.everyone()
+
     @property
     def addresses(self) -> Sequence[Address]:
         """Where its primaries are, as far as is known."""

@@ -84,6 +84,10 @@ class ClusterMap:
         """Return a client for each node that has keys."""
         return [self.at(address) for address in self.addresses]
 
+    def everyone(self) -> list[Redis]:
+        """Return a client for each node, replicas too, as far as they were told of."""
+        return [self.at(address) for address in sorted(self._known)]
+
     def at(self, address: Address) -> Redis:
         """Return a client for the node at *address*."""
         if address not in self._clients:

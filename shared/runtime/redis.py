@@ -72,11 +72,12 @@ def _client(url: str, retries: int) -> Redis:
 def _followed(engine: EngineUrl, retries: int) -> Redis:
     """Return a client for the primary of a service, whichever that is at the moment."""
     manager = sentinels(engine, options(retries))
-    client: Redis = manager.master_for(
+    client: Followed = manager.master_for(
         engine.service,
         redis_class=Followed,
         connection_class=_cancellable(connection_class(engine)),
     )
+    client.client_at = lambda address: _client(engine.at(*address), retries=0)
     return client
 
 
@@ -103,6 +104,11 @@ class _Cancellable:
 async def primaries(redis: Redis) -> list[Redis]:
     """Return a client for each server that takes writes; whoever asks must not close them."""
     return await redis.primaries() if isinstance(redis, Cluster) else [redis]
+
+
+async def servers(redis: Redis) -> list[Redis]:
+    """Return a client for each server that has data, replicas too, as `primaries` does."""
+    return await redis.servers() if isinstance(redis, (Cluster, Followed)) else [redis]
 
 
 def read_together(redis: Redis, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:

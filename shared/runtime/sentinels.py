@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +18,7 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import NoBackoff
 
-from shared.runtime.engine_url import EngineUrl, WrongEngineError
+from shared.runtime.engine_url import Address, EngineUrl, WrongEngineError
 
 #: Another sentinel knows as well.
 ASK_SECONDS = 1.0
@@ -86,9 +87,23 @@ class _Sentinels(Sentinel):
 
 
 class Followed(Redis):
-    """A client of such a primary, which closes what asks for it, too."""
+    """A client of such a primary; it closes whatever it has opened."""
+
+    client_at: Callable[[Address], Redis]
+    """Makes a client for one of its replicas."""
+
+    async def servers(self) -> list[Redis]:
+        """Return a client for the primary and each replica. They must not be closed."""
+        pool: Any = self.connection_pool
+        found = await pool.sentinel_manager.discover_slaves(pool.service_name)
+        kept: dict[Address, Redis] = self.__dict__.setdefault("replicas", {})
+        for host, port in found:
+            kept.setdefault((host, int(port)), self.client_at((host, int(port))))
+        return [self, *(kept[host, int(port)] for host, port in found)]
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        manager = self.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+        pool: Any = self.connection_pool
+        for replica in self.__dict__.pop("replicas", {}).values():
+            await replica.aclose()
         await super().aclose(close_connection_pool)
-        await manager.aclose()
+        await pool.sentinel_manager.aclose()

@@ -109,7 +109,7 @@ async def test_a_file_that_could_not_be_written_anew_is_tried_again(
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr("services.render.destroy.rewrite_file", fail)
+        broken.setattr("services.render.destroy.rewrite_files", fail)
         await destroyer.destroy()
     # then it still stands to be done, and the next one does it
     assert await notes(newsroom)
