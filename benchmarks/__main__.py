@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: run every benchmark, write docs/performance.md, fail if a claim does."""
+"""`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
+
+`python -m benchmarks renderers` measures how renderers share the work.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import one_more_update
+from benchmarks import one_more_update, renderers
 from benchmarks.document import machine, replace_section
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
@@ -42,11 +45,23 @@ async def run(url: str) -> list[str]:
 
 def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    if sys.argv[1:] == ["renderers"]:
+        return _renderers()
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         failures = asyncio.run(run(engine.url))
     for failure in failures:
         tell(f"one more update is not flat: {failure}")
     return 1 if failures else 0
+
+
+def _renderers() -> int:
+    """Measure how renderers share the work: more processes than fit beside other work."""
+    with tempfile.TemporaryDirectory() as folder:
+        paces = asyncio.run(renderers.measure(Path(folder), tell))
+    lines = list(renderers.table(paces))
+    sys.stdout.write("\n".join(lines) + "\n")
+    replace_section("renderers", "\n".join([*lines, "", machine("the embedded engine")]))
+    return 0
 
 
 if __name__ == "__main__":
