@@ -20,7 +20,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 RUN install -d -o 10001 -g 10001 -m 0755 /secrets/engine \
     && install -d -o 10001 -g 10001 -m 0700 \
         /secrets/ingest /secrets/render /secrets/deliver /secrets/operator \
-    && install -d -o 10001 -g 10001 -m 0755 /secrets/grafana
+    && install -d -o 10001 -g 10001 -m 0755 /secrets/grafana \
+    && install -d -o 10001 -g 10001 -m 0750 /archive
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -28,7 +28,7 @@ COMMANDS = {
     "Look at what waits": ("held",),
     "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild", "redact"),
-    "Keep and move": ("export", "import"),
+    "Keep and move": ("archive", "export", "import"),
 }
 INTERRUPTED = 130
 EPILOG = "./writethru test runs the test suite; further words go to pytest."
@@ -125,7 +125,8 @@ def _add(app: typer.Typer, name: str, heading: str) -> None:
         app.command(name, cls=_Command, rich_help_panel=heading)(module.command)
         return
     group = _group()
-    group.callback()(module.overview)
+    alone = getattr(module, "ALONE", False)
+    group.callback(invoke_without_command=alone)(module.overview)
     for action, function in module.ACTIONS.items():
         group.command(action, cls=_Command)(function)
     app.add_typer(group, name=name, rich_help_panel=heading)

@@ -16,6 +16,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from services.cli.failure import Failure, misused
+from services.cli.options import settings
 from services.cli.progress import progress
 from services.cli.stored import DataDir, RedisUrl, articles, installation
 from services.cli.telling import counted
@@ -107,7 +108,7 @@ async def _write_article(redis: Redis, here: Installation, slug: str, out: Binar
     facts: Any = await redis.hmget(here.lanes.of(slug).article(slug).article, ["seq", "chain"])
     seq, chain = int(facts[0] or 0), (facts[1] or b"").decode()
     out.write(History(slug, seq, chain).line())
-    ledgers = Ledgers(redis, here.lanes)
+    ledgers = Ledgers(redis, here.lanes, settings().archive)
     for after in range(0, seq, ENTRIES_A_READ):
         to = min(after + ENTRIES_A_READ, seq)
         records = await ledgers.read(slug, after, to)

@@ -92,7 +92,7 @@ async def _take_all(
     redis: Redis, here: Installation, header: Header, stream: Iterator[Part]
 ) -> Counter[str]:
     done: Counter[str] = Counter()
-    taking = TakingIn(redis, here.lanes)
+    taking = TakingIn(redis, here.lanes, settings().archive)
     with progress("importing", header.articles) as advance:
         for part in stream:
             if isinstance(part, History):

@@ -9,12 +9,15 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from services.cli.failure import Failure
+from services.cli.options import settings
 from services.cli.stored import DataDir, RedisUrl, Slugs, articles, installation, verified
 from services.cli.telling import counted
 from services.render.core.filed import LedgerError
 from services.render.store import Store
 from shared.runtime import log
+from shared.runtime.archive import ArchiveError
 from shared.runtime.installation import Installation
+from shared.runtime.restore import Restorer
 
 
 def command(slugs: Slugs = None, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
@@ -31,8 +34,11 @@ async def _rebuild(slugs: Sequence[str], redis_url: str | None, data_dir: Path |
     beyond_repair = 0
     async with installation(redis_url, data_dir) as (redis, here):
         chosen = await articles(redis, here.lanes, slugs)
-        store = Store(redis, here.lanes, warm=1)
+        archive = settings().archive
+        store = Store(redis, here.lanes, warm=1, archive=archive)
+        restorer = Restorer(redis, archive)
         for slug in chosen:
+            await _bring_back(restorer, here, slug)
             left = await _replace(redis, here, store, slug)
             for difference in left:
                 print(f"{slug}: {difference}", flush=True)
@@ -43,6 +49,14 @@ async def _rebuild(slugs: Sequence[str], redis_url: str | None, data_dir: Path |
             "restore the engine's data from a backup"
         )
     print(f"{counted(len(chosen), 'article')} rebuilt")
+
+
+async def _bring_back(restorer: Restorer, here: Installation, slug: str) -> None:
+    """Let an archived article be folded: it is archived again in its time."""
+    try:
+        await restorer.restore(here.lanes.of(slug).article(slug))
+    except ArchiveError as error:
+        raise Failure(f"{slug}: {error}") from None
 
 
 async def _replace(redis: Redis, here: Installation, store: Store, slug: str) -> list[str]:

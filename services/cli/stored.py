@@ -25,6 +25,7 @@ from shared.runtime.keys import META
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import connect
 from shared.runtime.settings import SettingsError
+from shared.runtime.shelf import Shelves
 from shared.runtime.tls import misfit
 
 DATA = Path("data")
@@ -115,7 +116,7 @@ async def articles(redis: Redis, lanes: Lanes, chosen: Sequence[str]) -> list[st
         Failure: one of *chosen* does not exist.
     """
     for slug in chosen:
-        if not await redis.exists(lanes.of(check_slug(slug)).article(slug).ledger):
+        if not await redis.hget(lanes.of(check_slug(slug)).article(slug).article, "seq"):
             raise Failure(f"there is no article {slug} in this installation")
     if chosen:
         return list(chosen)
@@ -129,6 +130,6 @@ async def verified(redis: Redis, here: Installation, slug: str) -> Verified:
         Failure: it changes too fast to tell.
     """
     try:
-        return await verify(redis, here.lanes, here.key, slug)
+        return await verify(redis, here.lanes, here.key, slug, Shelves(settings().archive))
     except Busy as busy:
         raise Failure(busy.detail) from None

@@ -65,7 +65,7 @@ def create_app(
             connect(settings.engine_url, retries=0) as follower,
         ):
             installation = await await_installation(redis, settings.lanes)
-            reading = Reading(redis, installation.lanes)
+            reading = Reading(redis, installation.lanes, settings.archive)
             hub = Hub(follower, reading)
             passes = _passes(redis, settings, installation)
             routes = _routes(redis, reading, hub, streams, passes, settings.public_url)

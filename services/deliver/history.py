@@ -56,7 +56,7 @@ class History:
     def __init__(self, redis: Redis, reading: Reading, folds: Folds | None = None) -> None:
         self._redis = redis
         self._reading = reading
-        self._ledgers = Ledgers(redis, reading.lanes)
+        self._ledgers = Ledgers(redis, reading.lanes, reading.archive)
         self._folds = folds or Folds()
         self._tips: OrderedDict[str, Tip] = OrderedDict()
         self._room = asyncio.Semaphore(ROOM)

@@ -15,9 +15,11 @@ from shared.article.formats import json
 from shared.article.stored import load_head
 from shared.contract.canonical import short
 from shared.contract.errors import Busy
+from shared.runtime.archive import Archive
 from shared.runtime.lanes import Lanes
 from shared.runtime.marked import Marked
 from shared.runtime.redis import LOST
+from shared.runtime.shelf import Shelves
 from shared.runtime.snapshots import Snapshots
 
 #: How many requests may use the engine at once; each has a connection meanwhile.
@@ -47,9 +49,10 @@ class Reading:
     `patience`.
     """
 
-    def __init__(self, redis: Redis, lanes: Lanes) -> None:
+    def __init__(self, redis: Redis, lanes: Lanes, archive: Archive | None = None) -> None:
         self.lanes = lanes
-        self.snapshots = Snapshots(redis, lanes)
+        self.archive = archive
+        self.snapshots = Snapshots(redis, lanes, shelves=Shelves(archive))
         self.marked = Marked(redis, lanes, self.snapshots)
         self._redis = redis
         self._turns = asyncio.Semaphore(TURNS)

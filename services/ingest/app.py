@@ -31,6 +31,7 @@ from shared.runtime.installation import await_installation
 from shared.runtime.internal import Internal
 from shared.runtime.keys import INBOX_READER
 from shared.runtime.lease import Lease
+from shared.runtime.ledgers import Ledgers
 from shared.runtime.metrics import count
 from shared.runtime.redis import SILENT, connect
 from shared.runtime.settings import Settings, SettingsError
@@ -75,11 +76,12 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
         try:
             installation = await await_installation(redis, settings.lanes)
             durability = await durability_of(redis, settings.durability)
-            appender = Appender(redis, installation, durability)
+            appender = Appender(redis, installation, durability, settings.archive)
             callers = Callers(None if settings.no_auth else Door(redis))
             inbox = Inbox(redis, appender, Lease(redis, INBOX_READER, new_name()))
             app.state.intake = intake.Intake(appender, callers)
-            app.state.ledgers = ledger.Ledgers(redis, installation.lanes, callers)
+            ledgers = Ledgers(redis, installation.lanes, settings.archive)
+            app.state.ledgers = ledger.ShownLedgers(redis, installation.lanes, callers, ledgers)
             releaser = Releaser(redis, installation.lanes)
             app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser)
             if internal:

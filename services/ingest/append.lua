@@ -12,7 +12,8 @@
 --
 -- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"},
 -- {"again"} to a redaction: the ledger has grown since, read on; or
--- {<problem code>, seq}; the latter with "held" or "spiked" where the other event has no seq.
+-- {<problem code>, seq}; the latter with "held" or "spiked" where the other event has no seq. Or
+-- {"archived", file}: the article has to be brought back first.
 
 local known = redis.call("HGET", KEYS[1], ARGV[2])
 local update = redis.call("HGET", KEYS[3], ARGV[5])
@@ -30,6 +31,10 @@ if known then
         return { "duplicate", first }
     end
     return { "duplicate", first, its_chain }
+end
+
+if article.archived then
+    return { "archived", article.archived }
 end
 
 local code = refusal(article.status, event.act, event.update, update)

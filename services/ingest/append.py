@@ -23,12 +23,14 @@ from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, Writ
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
 from shared.contract.tracing import trace_of
+from shared.runtime.archive import Archive, ArchiveError
 from shared.runtime.clock import monotonic, now
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import observe
 from shared.runtime.problems import problem
 from shared.runtime.redis import SILENT, refusals
+from shared.runtime.restore import Restorer
 from shared.runtime.scripts import Call, Script
 from shared.runtime.traces import traced
 
@@ -39,6 +41,8 @@ _STORED = ("accepted", "duplicate", "held")
 STEP_EVENTS = 100
 #: More than an engine takes to restart, less than publishers wait for an answer.
 PATIENCE_SECONDS = 10.0
+
+UNREADABLE = "The article is archived and can't be brought back at the moment; send it again later."
 
 _log = structlog.get_logger()
 
@@ -57,8 +61,15 @@ _Item = tuple[Event, Checked]
 class Appender:
     """Files events of any articles; *durability* is the level that its receipts name."""
 
-    def __init__(self, redis: Redis, installation: Installation, durability: str) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        installation: Installation,
+        durability: str,
+        archive: Archive | None = None,
+    ) -> None:
         self._redis = redis
+        self._restorer = Restorer(redis, archive)
         self._installation = installation
         self._durability = durability
         self._script = Script("services.ingest", *APPEND)
@@ -93,6 +104,9 @@ class Appender:
         for step in steps(items):
             try:
                 receipts += await self._step(lane, step)
+                # A later event of an article that could not be brought back must not overtake.
+                if len(receipts) < len(items) and any(map(_is_busy, receipts)):
+                    raise Busy(UNREADABLE)
             except TryAgain as error:
                 rest = [event for event, _ in items[len(receipts) :]]
                 _report(rest, error.__cause__ or error)
@@ -106,6 +120,7 @@ class Appender:
             with refusals():
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     replies = await self._replies(lane, items, calls)
+                    await self._bring_back(lane, items, calls, replies)
         except TimeoutError as error:
             raise OutcomeUnknown(SILENT) from error
         except ResponseError as error:
@@ -113,6 +128,31 @@ class Appender:
         finally:
             observe("writethru_append_seconds", monotonic() - began)
         return [self._receipt(*item, reply) for item, reply in zip(items, replies, strict=True)]
+
+    async def _bring_back(
+        self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call], replies: list[Any]
+    ) -> None:
+        """Bring back those articles that are archived, and file again what was for them."""
+        while places := [n for n, reply in enumerate(replies) if _is_archived(reply)]:
+            slugs = {items[n][0].subject for n in places}
+            lost = {slug for slug in slugs if not await self._restored(lane, slug)}
+            for n in places:
+                if items[n][0].subject in lost:
+                    replies[n] = Busy(UNREADABLE)
+            places = [n for n in places if items[n][0].subject not in lost]
+            again = [(items[n], calls[n]) for n in places]
+            if again:
+                found = await self._replies(lane, *zip(*again, strict=True))
+                for n, reply in zip(places, found, strict=True):
+                    replies[n] = reply
+
+    async def _restored(self, lane: Lane, slug: str) -> bool:
+        try:
+            await self._restorer.restore(lane.article(slug))
+        except ArchiveError as error:
+            _log.error("restore.failed", article=slug, reason=str(error))
+            return False
+        return True
 
     async def _replies(self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call]) -> Any:
         event, _ = items[0]
@@ -147,6 +187,8 @@ class Appender:
         )
 
     def _receipt(self, event: Event, checked: Checked, reply: Any) -> Receipt:
+        if isinstance(reply, Busy):
+            return rejection(reply, event)
         if isinstance(reply, Exception):
             _report([event], reply)
             fault = Busy("The article's records are damaged, so nothing was stored; see the logs.")
@@ -168,6 +210,14 @@ class Appender:
             spiked=facts == ["spiked"],
             findings=() if code == "duplicate" else checked.findings,
         )
+
+
+def _is_archived(reply: Any) -> bool:
+    return isinstance(reply, list) and reply[0] == b"archived"
+
+
+def _is_busy(receipt: Receipt) -> bool:
+    return bool(receipt.problem and receipt.problem["code"] == Busy.code)
 
 
 def steps(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

@@ -3,7 +3,8 @@
 --
 -- KEYS[1] seen     hash    "<id> <source>" -> "<seq> <chain> <fingerprint>"; of an event without a
 --                          seq "held - <fingerprint>", or "spiked - <fingerprint>"
--- KEYS[2] article  hash    seq, chain, status (held: the article is); held: how many ever were
+-- KEYS[2] article  hash    seq, chain, status (held: the article is); held: how many ever were;
+--                          archived: the file that has the ledger
 -- KEYS[3] posted   hash    update_id -> live | held | retracted
 -- KEYS[4] ledger   list    event n at n-1
 -- KEYS[5] events   stream  wake-ups of the lane
@@ -24,9 +25,10 @@ redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])
 redis.call("SCARD", KEYS[9])
-local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status")
-local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3] }
-if length ~= article.seq then
+local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived")
+local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3],
+    archived = facts[4] }
+if length ~= article.seq and not article.archived then
     return redis.error_reply(
         "LEDGER has " .. length .. " entries where the article has " .. article.seq)
 end

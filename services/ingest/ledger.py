@@ -27,6 +27,7 @@ from shared.contract.copy_rules import MAX_SLUG, SLUG
 from shared.contract.errors import Busy, Refused
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
+from shared.runtime.ledgers import Ledgers
 
 #: Read, and masked, at a time: at most some megabytes.
 CHUNK_EVENTS = 50
@@ -41,12 +42,13 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledgers:
+class ShownLedgers:
     """All ledgers, and whoever may read them."""
 
     redis: Redis
     lanes: Lanes
     callers: Callers
+    ledgers: Ledgers
 
     async def lines(self, slug: str, after: int, *, whole: bool) -> AsyncIterator[bytes]:
         """Yield the events of *slug* after seq *after*, as far as there are any now, in chunks.
@@ -55,12 +57,11 @@ class Ledgers:
             Refused: there is no such article.
         """
         keys = self.lanes.of(slug).article(slug)
-        length = await self.redis.llen(keys.ledger)
+        length = int(await self.redis.hget(keys.article, "seq") or 0)
         if not length:
             raise _unknown(slug)
         for start in range(after, length, CHUNK_EVENTS):
-            end = min(start + CHUNK_EVENTS, length) - 1
-            found: Any = await self.redis.lrange(keys.ledger, start, end)
+            found = await self.ledgers.read(slug, start, min(start + CHUNK_EVENTS, length))
             records = [orjson.loads(record) for record in found]
             shown = records if whole else await self._masked(keys, records)
             yield b"".join(map(_line, shown))
@@ -80,7 +81,7 @@ class Ledgers:
 @router.get("/v1/articles/{slug}/events")
 async def read(slug: str, request: Request) -> Response:
     """Read the events of an article, as NDJSON, oldest first."""
-    ledgers: Ledgers = request.app.state.ledgers
+    ledgers: ShownLedgers = request.app.state.ledgers
     after = request.query_params.get("after", "0")
     if not _SEQ.fullmatch(after):
         return answers.no_such(400, "after is the seq of the last event that you have, such as 8.")

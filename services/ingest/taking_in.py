@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from services.ingest.core.beside import Beside, beside
 from shared.article.stored import link_of
+from shared.runtime.archive import Archive
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
 from shared.runtime.ledgers import Ledgers
@@ -31,10 +32,10 @@ class ConflictError(Exception):
 class TakingIn:
     """Takes articles' histories in."""
 
-    def __init__(self, redis: Redis, lanes: Lanes) -> None:
+    def __init__(self, redis: Redis, lanes: Lanes, archive: Archive | None = None) -> None:
         self._redis = redis
         self._lanes = lanes
-        self._ledgers = Ledgers(redis, lanes)
+        self._ledgers = Ledgers(redis, lanes, archive)
         self._script = Script("services.ingest", "take_in.lua")
 
     async def take(self, slug: str, records: Sequence[bytes]) -> Taken:

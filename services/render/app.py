@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from services.render.archiving import Archiver
 from services.render.consume import Consumer, make_groups
 from services.render.destroy import Destroyer
 from services.render.rendering import Rendering
@@ -21,9 +22,9 @@ from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
 from shared.runtime.clock import new_name
 from shared.runtime.health import Check, check_engine
-from shared.runtime.installation import await_installation
+from shared.runtime.installation import Installation, await_installation
 from shared.runtime.internal import Internal, bound, serving
-from shared.runtime.keys import REDACTING
+from shared.runtime.keys import ARCHIVING, REDACTING
 from shared.runtime.lanes import Lanes
 from shared.runtime.lease import Lease
 from shared.runtime.redis import connect
@@ -76,8 +77,9 @@ class App:
                 return await self._render(redis)
 
     async def _render(self, redis: Redis) -> int:
-        lanes = (await await_installation(redis, self._settings.lanes)).lanes
-        rendering = Rendering(redis, lanes, Store(redis, lanes))
+        here = await await_installation(redis, self._settings.lanes)
+        lanes, archive = here.lanes, self._settings.archive
+        rendering = Rendering(redis, lanes, Store(redis, lanes, archive=archive))
         await make_groups(redis, lanes)
         consumer = Consumer(self._settings.engine_url, lanes, _name(), rendering)
         sweeper = Sweeper(redis, lanes, rendering, self._timing)
@@ -86,11 +88,20 @@ class App:
             _running(consumer),
             _task(sweeper.run()) as sweeping,
             _task(destroyer.run()) as destroying,
+            _task(self._archive(redis, here)) as archiving,
         ):
-            fault = partial(_fault, consumer, sweeping, destroying)
+            fault = partial(_fault, consumer, sweeping, destroying, archiving)
             self._internal.watch(redis, lanes, partial(_checks, redis, lanes, fault))
             log.info("service.started", consumer=_name(), lanes=len(lanes))
             return await _watch(fault)
+
+    async def _archive(self, redis: Redis, here: Installation) -> None:
+        """Archive what has been closed for long; without an archive, wait for ever."""
+        if (archive := self._settings.archive) is None:
+            await asyncio.Event().wait()
+            return
+        archiver = Archiver(redis, here, archive, self._settings.archive_after)
+        await archiver.run(Lease(redis, ARCHIVING, new_name()))
 
 
 def create_app(settings: Settings, timing: Timing | None = None) -> App:
@@ -107,10 +118,15 @@ async def _watch(find_fault: Fault) -> int:
 
 
 def _fault(
-    consumer: Consumer, sweeping: asyncio.Task[None], destroying: asyncio.Task[None]
+    consumer: Consumer,
+    sweeping: asyncio.Task[None],
+    destroying: asyncio.Task[None],
+    archiving: asyncio.Task[None],
 ) -> str | None:
     if sweeping.done():
         return "the sweeper has ended"
+    if archiving.done():
+        return "articles are not archived"
     return "redactions are not carried out" if destroying.done() else consumer.fault()
 
 

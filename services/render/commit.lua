@@ -82,6 +82,10 @@ end
 
 local result, told = verdict(), ""
 if result == "committed" then
+    if plan.replace then
+        -- Brought back from the archive: from now on readers find it here.
+        redis.call("HDEL", KEYS[3], "archived")
+    end
     if plan.replace or plan.killed then
         redis.call("DEL", KEYS[5], KEYS[6], KEYS[11], KEYS[12])
     end

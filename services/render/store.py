@@ -19,8 +19,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.render import quarantine
+from services.render.archiving import drop_obsolete
 from services.render.commit import Commit
-from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
+from services.render.core.filed import FIELDS, Filed, LedgerError, follows, present, read_filed
 from services.render.core.wakeups import Wakeup
 from services.render.core.writes import (
     InconsistentError,
@@ -39,6 +40,7 @@ from shared.article.article import Article, Body, Head, Update
 from shared.article.fold import FOLD_REVISION, continued, fold, named
 from shared.article.stored import load_entry, load_head, load_update
 from shared.contract.tracing import Trace, traces_in
+from shared.runtime.archive import Archive
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
 from shared.runtime.scripts import Script
@@ -58,8 +60,11 @@ Step = Literal["done", "more", "again"]
 class Store:
     """Renders articles; keeps the *warm* ones that it touched last at hand."""
 
-    def __init__(self, redis: Redis, lanes: Lanes, warm: int = 1_000) -> None:
+    def __init__(
+        self, redis: Redis, lanes: Lanes, warm: int = 1_000, archive: Archive | None = None
+    ) -> None:
         self._redis = redis
+        self._archive = archive
         self._lanes = lanes
         self._warm: OrderedDict[str, Stored] = OrderedDict()
         self._warm_limit = warm
@@ -232,7 +237,7 @@ class Store:
                 facts, values = await step.execute()
             if not read_filed(facts).at(head):
                 raise InconsistentError("the article has moved on")
-            found |= _present(some, values)
+            found |= present(some, values)
         return found
 
     async def _read(self, key: str, fields: Sequence[str]) -> dict[str, str]:
@@ -240,7 +245,7 @@ class Store:
         found: dict[str, str] = {}
         for start in range(0, len(fields), FIELDS_A_READ):
             some = fields[start : start + FIELDS_A_READ]
-            found |= _present(some, await self._redis.hmget(key, some))
+            found |= present(some, await self._redis.hmget(key, some))
         return found
 
     async def _make_current(
@@ -257,6 +262,8 @@ class Store:
             raise
         if commit.result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
+            if self._archive and (writes.replace or head.status == "killed"):
+                await drop_obsolete(self._redis, keys, self._archive)
         elif commit.result != "missing":
             await self._take_back(keys, writes)
         return commit
@@ -274,27 +281,17 @@ class Store:
         chain: str,
         wakeups: Sequence[Wakeup],
     ) -> Commit:
-        lane = keys.lane
         answer = await self._commit.run(
             self._redis,
+            keys.committing,
             [
-                keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
-                keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
-                keys.noted, keys.key_events,
+                *(keys.slug, filed.version, filed.chain, to, chain),
+                *(*heads(writes), plan(writes, RENDER_GROUP, wakeups)),
             ],
-            [
-                keys.slug, filed.version, filed.chain, to, chain,
-                *heads(writes), plan(writes, RENDER_GROUP, wakeups),
-            ],
-        )  # fmt: skip
+        )
         return Commit.counted(answer)
 
     def _keep_warm(self, slug: str, stored: Stored) -> None:
         self._warm[slug] = stored
         if len(self._warm) > self._warm_limit:
             self._warm.popitem(last=False)
-
-
-def _present(names: Sequence[str], values: Any) -> dict[str, str]:
-    pairs = zip(names, values, strict=True)
-    return {name: value.decode() for name, value in pairs if value is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -16,12 +17,15 @@ from shared.article.stored import load_entry
 from shared.contract.errors import Busy
 from shared.runtime.keys import ArticleKeys, Lane
 from shared.runtime.lanes import Lanes
+from shared.runtime.shelf import Shelves
 
 FIELDS_A_READ = 500
 ENTRIES_A_READ = 200
 #: An article may be just being rendered; one that is behind for two seconds is not.
 TRIES = 20
 PAUSE_SECONDS = 0.1
+#: The field of the state that names the archive's file with the rest.
+ARCHIVED = b"archived"
 
 
 class Verified(NamedTuple):
@@ -32,17 +36,24 @@ class Verified(NamedTuple):
 
 
 async def every_article(redis: Redis, lanes: Lanes) -> AsyncIterator[str]:
-    """Yield the slug of every article that has a ledger, in no order; one of them maybe twice."""
-    async for key in redis.scan_iter(match=Lane("*").article("*").ledger, count=1_000):
+    """Yield the slug of every article with an event in its ledger, wherever that is.
+
+    In no order; one of them maybe twice.
+    """
+    async for key in redis.scan_iter(match=Lane("*").article("*").article, count=1_000):
         slug = key.decode().rpartition(":")[2]
-        if key.decode() == lanes.of(slug).article(slug).ledger:
+        its = lanes.of(slug).article(slug)
+        if key.decode() == its.article and await redis.hget(its.article, "seq"):
             yield slug
 
 
-async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> Verified:
+async def verify(
+    redis: Redis, lanes: Lanes, key: bytes, slug: str, shelves: Shelves | None = None
+) -> Verified:
     """Return every difference between what is stored of *slug* and what its ledger gives.
 
-    *key* is the installation's. An article that is behind is given two seconds to catch up.
+    *key* is the installation's, *shelves* where archived articles are. An article that is behind
+    is given two seconds to catch up.
 
     Raises:
         Busy: it changes faster than it can be read.
@@ -50,9 +61,11 @@ async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> Verified:
     keys = lanes.of(slug).article(slug)
     behind: Verified | None = None
     for _ in range(TRIES):
-        kept = await _read(redis, keys)
+        kept = await read_kept(redis, keys)
+        if kept is not None and ARCHIVED in kept.state:
+            return await _verify_archived(redis, keys, key, kept, shelves or Shelves(None))
         if kept is not None:
-            behind = await _compare(redis, keys, key, kept)
+            behind = await compare(redis, keys, key, kept, await read_records(redis, keys))
             if kept.filed.version == kept.filed.seq:
                 return behind
         await asyncio.sleep(PAUSE_SECONDS)
@@ -61,10 +74,29 @@ async def verify(redis: Redis, lanes: Lanes, key: bytes, slug: str) -> Verified:
     return behind
 
 
-async def _compare(redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept) -> Verified:
-    records: list[bytes] = []
-    while more := await _records(redis, keys, len(records)):
-        records += more
+async def _verify_archived(
+    redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept, shelves: Shelves
+) -> Verified:
+    """Compare the archive's file with its own ledger, and with what has stayed in the engine."""
+    try:
+        contents = await shelves.contents(kept.state[ARCHIVED].decode())
+    except Busy:
+        return Verified(["archive: its file can't be read, see the log"], [])
+    stays = {name: value for name, value in kept.state.items() if name != ARCHIVED}
+    strays = [
+        f"{name}: the archive has it"
+        for name in ("updates", "pages", "changed", "noted", "key_events")
+        if getattr(kept, name)
+    ]
+    there: dict[str, Any] = {**contents.held.hashes, **contents.held.sets, "state": stays}
+    found = await compare(redis, keys, key, replace(kept, **there), list(contents.records))
+    return Verified([*strays, *found.differences], found.redacted)
+
+
+async def compare(
+    redis: Redis, keys: ArticleKeys, key: bytes, kept: Kept, records: list[bytes]
+) -> Verified:
+    """Return where *kept* is not what *records*, its ledger, give."""
     # What was filed since is not in what was read of the rest.
     records = records[: kept.filed.seq or None]
     faults = list(ledger_faults(key, records, kept))
@@ -98,12 +130,18 @@ async def _folded(slug: str, records: list[bytes]) -> Article:
     return article
 
 
-async def _records(redis: Redis, keys: ArticleKeys, start: int) -> list[bytes]:
-    records: Any = await redis.lrange(keys.ledger, start, start + ENTRIES_A_READ - 1)
-    return list(records)
+async def read_records(redis: Redis, keys: ArticleKeys) -> list[bytes]:
+    """Return the ledger that is in the engine."""
+    records: list[bytes] = []
+    while True:
+        start = len(records)
+        more: Any = await redis.lrange(keys.ledger, start, start + ENTRIES_A_READ - 1)
+        if not more:
+            return records
+        records += more
 
 
-async def _read(redis: Redis, keys: ArticleKeys) -> Kept | None:
+async def read_kept(redis: Redis, keys: ArticleKeys) -> Kept | None:
     """Read what is stored; None if the article moved on while it was read."""
     async with redis.pipeline(transaction=True) as step:
         step.hmget(keys.article, *FIELDS, "chain")

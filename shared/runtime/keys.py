@@ -16,6 +16,7 @@ INBOX = "writethru:inbox"
 INBOX_READER = "writethru:inbox:reader"
 REFUSED = "writethru:refused"
 REDACTING = "writethru:redacting"
+ARCHIVING = "writethru:archiving"
 RENDER_GROUP = "render"
 INBOX_GROUP = "ingest"
 
@@ -119,6 +120,19 @@ class ArticleKeys:
         lane = self.lane
         filed = (self.seen, self.article, self.posted, self.ledger, lane.events, lane.dirty)
         return (*filed, self.holds, lane.held, lane.redactions)
+
+    @property
+    def committing(self) -> tuple[str, ...]:
+        """What the script that commits a fold works on, in the order of its KEYS."""
+        lane = self.lane
+        stored = (self.state, self.updates, self.pages, self.changed)
+        streams = (lane.changes, lane.events, lane.dirty, lane.latest)
+        return (self.article, self.ledger, *stored, *streams, self.noted, self.key_events)
+
+    @property
+    def archivable(self) -> tuple[str, ...]:
+        """What leaves the engine beside the ledger when the article is archived."""
+        return (self.updates, self.pages, self.changed, self.noted, self.key_events)
 
     @property
     def state(self) -> str:

@@ -48,11 +48,14 @@ class Marked:
         keys = self._lanes.of(slug).article(slug)
         for _ in range(TRIES):
             async with self._redis.pipeline(transaction=True) as step:
-                step.hget(keys.state, "head")
+                step.hmget(keys.state, "head", "archived")
                 step.zrevrange(keys.noted, 0, noted - 1)
                 if key_events:
                     step.zrevrange(keys.key_events, 0, key_events - 1)
-                data, *lists = await step.execute()
+                (data, archived), *lists = await step.execute()
+            if archived:
+                shelved = await self._shelved(keys, archived)
+                return await shelved._read(slug, noted, key_events)
             if data is None:
                 return None
             head = load_head(data)
@@ -63,6 +66,10 @@ class Marked:
             if updates is not None:
                 return Window(head, Body(), tuple(sorted(updates, key=lambda each: each.number)))
         raise moving(slug)
+
+    async def _shelved(self, keys: ArticleKeys, name: bytes) -> Marked:
+        client = await self._snapshots.shelves.client(keys, name)
+        return Marked(client, self._lanes, Snapshots(client, self._lanes))
 
     async def _updates(
         self, keys: ArticleKeys, head: Head, ids: Sequence[str]

@@ -37,6 +37,9 @@ CounterName = Literal[
     "writethru_events_quarantined_total",
     "writethru_entries_trimmed_total",
     "writethru_redactions_total",
+    "writethru_articles_archived_total",
+    "writethru_articles_restored_total",
+    "writethru_archive_files_removed_total",
     "writethru_frames_total",
     "writethru_hub_restarts_total",
     "writethru_answers_total",
@@ -177,6 +180,17 @@ METRICS: Mapping[MetricName, Metric] = {
         ("render",),
         "Entries that the lanes' streams hold.",
         {"stream": ("events", "changes")},
+    ),
+    "writethru_articles_archived_total": _counter(
+        "render", "Articles that left the engine for the archive."
+    ),
+    "writethru_archive_files_removed_total": _counter(
+        "render", "Files of the archive that were removed: their articles have moved on."
+    ),
+    "writethru_articles_restored_total": Metric(
+        "counter",
+        ("ingest", "render"),
+        "Articles that were brought back from the archive, to be changed or folded anew.",
     ),
     "writethru_redactions_total": _counter(
         "render", "Redactions whose text has been destroyed wherever the engine had it."

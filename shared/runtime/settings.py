@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from shared.runtime.archive import Archive
 from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.tls import check_ca, check_pair, with_tls
 
@@ -27,6 +28,9 @@ _SERVICE_LINK = re.compile(
     r"|\w+_PORT=(tcp|udp|sctp)://.*",
     re.DOTALL,
 )
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Durability = Literal["memory", "fsync"]
 
@@ -82,6 +86,10 @@ class Settings(BaseModel):
     """Let everybody on this machine publish; only on a loopback address."""
     history: Literal["keyed", "public", "off"] = "keyed"
     """Who may read how an article stood at each version: keys that may read it, all, nobody."""
+    archive_dir: Path | None = None
+    """The folder for articles that were closed long ago; if not set, none leaves the engine."""
+    archive_after: Annotated[int, Field(ge=0)] = 30 * 86_400
+    """How many seconds an article has to be closed to be archived; written as 30d or 12h."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
 
@@ -89,6 +97,11 @@ class Settings(BaseModel):
         """Return these settings with another engine, which is on this machine and has no TLS."""
         without = {name: _default(name) for name in _FOR_TLS}
         return self.model_copy(update={"redis_url": url, **without})
+
+    @property
+    def archive(self) -> Archive | None:
+        """The archive, if there is one."""
+        return Archive(self.archive_dir) if self.archive_dir else None
 
     @property
     def engine_url(self) -> str:
@@ -112,6 +125,16 @@ class Settings(BaseModel):
         if not host or not port.isdigit() or int(port) > 65_535:
             raise ValueError("must be host:port, such as 127.0.0.1:8000")
         return {"host": host.strip("[]"), "port": int(port)}
+
+    @field_validator("archive_after", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = _DURATION.fullmatch(value)
+        if not found:
+            raise ValueError("must be a time such as 30d, 12h, 45m or 90s")
+        return int(found[1]) * _UNITS[found[2]]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

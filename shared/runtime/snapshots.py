@@ -17,12 +17,12 @@ from redis.asyncio import Redis
 from shared.article.article import PAGE_SIZE, Article, Body, Head, Mark, Update, page_of
 from shared.article.order import displayed
 from shared.article.placing import above, numbers_above
-from shared.article.stored import link_of, load_body, load_head, load_update, recorded_at
-from shared.contract.canonical import short
+from shared.article.stored import load_body, load_head, load_update
 from shared.contract.errors import Busy
-from shared.runtime.clock import monotonic
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
+from shared.runtime.records import filed_at, has_chain
+from shared.runtime.shelf import Shelves
 
 #: A reader further behind than this loads the page instead.
 MAX_CHANGES = 200
@@ -71,6 +71,7 @@ class _State(NamedTuple):
 
     head: bytes | None
     body: bytes | None
+    archived: bytes | None = None
 
     def read(self) -> Head | None:
         return load_head(self.head) if self.head else None
@@ -79,7 +80,14 @@ class _State(NamedTuple):
 class Snapshots:
     """A reader of all articles, with a cache of the *cached* updates that were used last."""
 
-    def __init__(self, redis: Redis, lanes: Lanes, cached: int = 10_000) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        lanes: Lanes,
+        cached: int = 10_000,
+        shelves: Shelves | None = None,
+    ) -> None:
+        self.shelves = shelves or Shelves(None)
         self._redis = redis
         self._lanes = lanes
         self._cache: OrderedDict[tuple[str, str], Update] = OrderedDict()
@@ -117,6 +125,8 @@ class Snapshots:
                 return Window(head, Body(), ())
             wanted = numbers(head)
             state, refs = await self._read_refs(keys, wanted)
+            if state.archived:
+                return await (await self._shelved(keys, state.archived)).read_window(slug, numbers)
             head = state.read()
             if head is None or list(numbers(head)) != list(wanted):
                 continue
@@ -132,7 +142,9 @@ class Snapshots:
         for _ in range(TRIES):
             ref: Any = await self._redis.hget(keys.updates, update_id)
             if ref is None:
-                return None
+                archived: Any = await self._redis.hget(keys.state, "archived")
+                shelved = await self._shelved(keys, archived) if archived else None
+                return await shelved.read_update(slug, update_id) if shelved else None
             if updates := await self.read_forms(keys, [ref.decode()]):
                 return updates[0]
         raise moving(slug)
@@ -150,6 +162,9 @@ class Snapshots:
         keys = self._keys(slug)
         for _ in range(TRIES):
             state, ids, ours, filed = await self._read_changed(keys, since, limit)
+            if state.archived:
+                shelved = await self._shelved(keys, state.archived)
+                return await shelved.changed_since(slug, since, limit)
             head = state.read()
             if head is None:
                 return None
@@ -164,6 +179,10 @@ class Snapshots:
             if changes := await self._read_changes(keys, head, state, since.version, ids):
                 return replace(changes, filed=filed)
         raise moving(slug)
+
+    async def _shelved(self, keys: ArticleKeys, name: bytes) -> Snapshots:
+        """Return a reader of the article of *keys* as it is in the archive's file *name*."""
+        return Snapshots(await self.shelves.client(keys, name), self._lanes)
 
     def _keys(self, slug: str) -> ArticleKeys:
         return self._lanes.of(slug).article(slug)
@@ -229,8 +248,8 @@ class Snapshots:
             if since.version and since.chain12:
                 step.lindex(keys.ledger, since.version - 1)
             state, ids, following, time, *record = await step.execute()
-        ours = not record or _has_chain(record[0], since.chain12)
-        return _State(*state), ids, ours, _filed(following, time)
+        ours = not record or has_chain(record[0], since.chain12)
+        return _State(*state), ids, ours, filed_at(following, time)
 
     async def _read_changes(
         self, keys: ArticleKeys, head: Head, state: _State, since: int, ids: list[bytes]
@@ -254,19 +273,6 @@ class Snapshots:
             for update in displayed(head, updates)
         )
         return Changes(head, body=body, changes=changes)
-
-
-def _has_chain(record: bytes | None, chain12: str) -> bool:
-    return record is not None and short(link_of(record).chain) == chain12
-
-
-def _filed(record: bytes | None, time: tuple[int, int]) -> float | None:
-    """Return when *record* was filed, by our monotonic clock: the engine's says how long ago."""
-    recorded = recorded_at(record) if record else None
-    if recorded is None:
-        return None
-    seconds, micros = time
-    return monotonic() - (seconds + micros / 1e6 - recorded / 1e3)
 
 
 def _kind(update: Update, since: int) -> Literal["added", "changed", "retracted"]:

@@ -22,6 +22,7 @@ COMPOSE_PROJECT_NAME=writethru-test
 IMAGE_TAG=test
 INGEST_PORT=127.0.0.1:{ingest}
 DELIVER_PORT=127.0.0.1:{deliver}
+WRITETHRU_ARCHIVE_DIR=/archive
 """
 #: What the image is made of, and what an operator copies.
 PARTS = (

@@ -60,6 +60,12 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACE = f"docker compose logs --no-log-prefix | grep {TRACE_ID}"
 EXPORT = "docker compose run --rm -T writethru export --with-key > newsroom.ndjson"
 IMPORT = "docker compose run --rm -T writethru import < newsroom.ndjson"
+ARCHIVE = (
+    "docker compose run --rm writethru archive --dry-run",
+    "docker compose run --rm writethru archive list",
+    "docker compose run --rm -T --no-deps --entrypoint tar writethru -C /archive -cf - . "
+    "> archive.tar",
+)
 DOWN = "docker compose down"
 UP_AGAIN = "docker compose up --detach --wait"
 REMOVE = "docker compose --profile '*' down --volumes"
@@ -67,6 +73,7 @@ DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
     *(EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
+    *ARCHIVE,
 )
 
 SERVICES = ("redis", "ingest", "render", "deliver")
@@ -127,6 +134,9 @@ def tell(docker: Docker) -> None:
         docker.run(DOWN)
         docker.run(UP_AGAIN)
         _check(docker, newsroom, reading)
+    with _step("the archive, which holds nothing yet"):
+        for command in ARCHIVE:
+            docker.run(command)
     with _step("a backup, the loss of all volumes, and a restore"):
         for command in (STOP_ENGINE, BACK_UP, START_ENGINE, REMOVE, RESTORE, UP_AGAIN):
             docker.run(command)

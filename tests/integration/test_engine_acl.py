@@ -18,18 +18,26 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
+from services.ingest.append import Appender
+from services.render.archiving import Archiver
 from services.render.consume import make_groups
 from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
 from services.render.verify import verify
+from shared.contract.events import parse_event
+from shared.runtime.archive import Archive
 from shared.runtime.engine_acl import HEALTH, USERS
 from shared.runtime.engine_binary import find_binary
 from shared.runtime.installation import open_installation
-from shared.runtime.keys import API_KEYS, INBOX, LANES, META, REFUSED, RENDER_GROUP, Lane
+from shared.runtime.keys import API_KEYS, ARCHIVING, INBOX, LANES, META, REFUSED, RENDER_GROUP, Lane
+from shared.runtime.lease import Lease
+from shared.runtime.ledgers import Ledgers
 from shared.runtime.redis import connect
 from shared.runtime.scripts import Script
-from tests.builders import SLUG, corrected, killed, posted, published, retracted
+from shared.runtime.shelf import Shelves
+from shared.runtime.snapshots import Snapshots
+from tests.builders import SLUG, closed, corrected, killed, posted, published, retracted
 from tests.integration.guarded import Guarded, guarded_engine, serving, write_users
 from tests.integration.newsroom import Newsroom, dump
 from tests.stack import Command, free_ports
@@ -224,6 +232,42 @@ async def test_render_mends_and_tidies_on_its_rights(guarded: Guarded) -> None:
             await verify(operator, installation.lanes, installation.key, SLUG)
         ).differences == []
     assert guarded.root.xinfo_consumers(lane.events, RENDER_GROUP) == []
+    assert guarded.denied() == []
+
+
+async def test_articles_go_to_the_archive_and_come_back_on_the_rights_of_users(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    async with (
+        connect(guarded.url("render")) as redis,
+        connect(guarded.url("ingest")) as ingest,
+        connect(guarded.url("deliver")) as deliver,
+    ):
+        # Given a closed article
+        here = await open_installation(redis, 2)
+        newsroom = Newsroom(ingest, here.lanes, here.key)
+        await make_groups(redis, here.lanes)
+        await newsroom.file(published(slug=FERRY), posted("u1", slug=FERRY), closed(slug=FERRY))
+        archive = Archive(tmp_path)
+        store = Store(redis, here.lanes, archive=archive)
+        await store.render(FERRY)
+        lease = Lease(redis, ARCHIVING, "one")
+        assert await lease.take()
+
+        # When render archives it, deliver reads it, and ingest brings it back
+        archiver = Archiver(redis, here, archive, after=0)
+        assert [slug async for slug in archiver.due()] == [FERRY]
+        assert await archiver.archive(FERRY)
+        snapshots = Snapshots(deliver, here.lanes, shelves=Shelves(archive))
+        assert await snapshots.read_article(FERRY)
+        assert len(await Ledgers(ingest, here.lanes, archive).read(FERRY, 0, 9)) == 3
+        event = parse_event(killed(slug=FERRY))
+        receipts = await Appender(ingest, here, "fsync", archive).append([event])
+        await store.render(FERRY)
+
+        # Then nothing was denied
+        assert [receipt.status for receipt in receipts] == ["accepted"]
+    assert list(archive.places()) == []
     assert guarded.denied() == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.article.article import Head
 from shared.article.fold import FOLD_REVISION
@@ -44,3 +45,9 @@ def follows(head: Head, record: bytes) -> bool:
     entry = link_of(record)
     expected = link(head.chain, head.version + 1, entry.fingerprint)
     return (entry.seq, entry.chain) == (head.version + 1, expected)
+
+
+def present(names: Sequence[str], values: Any) -> dict[str, str]:
+    """Return *values* by their names, without those that are not there."""
+    pairs = zip(names, values, strict=True)
+    return {name: value.decode() for name, value in pairs if value is not None}
