@@ -37,6 +37,7 @@ class Node:
     folder: Path
     port: int
     words: Sequence[str]
+    username: str | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -61,7 +62,14 @@ class Node:
     def ask(self, *words: Any) -> Any:
         """Run a command here, whatever it is."""
         retry = Retry(NoBackoff(), 0)
-        client: Any = redis.Redis(port=self.port, protocol=2, socket_timeout=5.0, retry=retry)
+        client: Any = redis.Redis(
+            port=self.port,
+            username=self.username,
+            password=self.username and "any",
+            protocol=2,
+            socket_timeout=5.0,
+            retry=retry,
+        )
         try:
             return client.execute_command(*words)
         finally:
@@ -148,23 +156,26 @@ def cluster(folder: Path) -> Iterator[ClusterOfNodes]:
     """Start six nodes and make a cluster of them."""
     ports = free_ports(12)
     nodes = [
-        _node(
-            folder,
-            port,
-            *engine.SETTINGS,
-            *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
-            *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
-            *("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"),
-        )
+        Node(*_place(folder, port), node_words(port, bus))
         for port, bus in zip(ports[:6], ports[6:], strict=True)
     ]
-    with _running(nodes):
+    with running_nodes(nodes):
         _meet(nodes, ports[6:])
         made = ClusterOfNodes(nodes)
         made.wait()
         for primary in nodes[:3]:
             until_sync(lambda: _synced(primary) == 1, START_SECONDS)  # noqa: B023
         yield made
+
+
+def node_words(port: int, bus: int) -> Sequence[str]:
+    """Return the settings of a node that belongs to no cluster yet."""
+    return (
+        *("--port", str(port), *engine.SETTINGS),
+        *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
+        *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
+        *("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"),
+    )
 
 
 def _meet(nodes: Sequence[Node], buses: Sequence[int]) -> None:
@@ -225,9 +236,9 @@ def watched(folder: Path) -> Iterator[Watched]:
         _node(folder, port, *words, *(() if port == first else following)) for port in ports[:3]
     ]
     sentinels = [_sentinel(folder, port, first) for port in others[2:]]
-    with _running(nodes):
+    with running_nodes(nodes):
         until_sync(lambda: _synced(nodes[0]) == 2, START_SECONDS)
-        with _running(sentinels):
+        with running_nodes(sentinels):
             made = Watched(nodes, sentinels)
             until_sync(lambda: all(map(_sees_all, sentinels)), START_SECONDS)
             yield made
@@ -238,10 +249,14 @@ def _sees_all(sentinel: Node) -> bool:
     return bool(facts["num-slaves"] == 2 and facts["num-other-sentinels"] == 2)
 
 
-def _node(folder: Path, port: int, *words: str) -> Node:
+def _place(folder: Path, port: int) -> tuple[Path, int]:
     place = folder / str(port)
     place.mkdir(parents=True)
-    return Node(place, port, ("--port", str(port), *words))
+    return place, port
+
+
+def _node(folder: Path, port: int, *words: str) -> Node:
+    return Node(*_place(folder, port), ("--port", str(port), *words))
 
 
 def _sentinel(folder: Path, port: int, primary: int) -> Node:
@@ -257,7 +272,7 @@ def _sentinel(folder: Path, port: int, primary: int) -> Node:
 
 
 @contextmanager
-def _running(nodes: Sequence[Node]) -> Iterator[None]:
+def running_nodes(nodes: Sequence[Node]) -> Iterator[None]:
     try:
         for node in nodes:
             node.start()

@@ -22,7 +22,7 @@ from services.cli.failure import Failure
 
 #: Every subcommand, by the heading it stands under in the help.
 COMMANDS = {
-    "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl"),
+    "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl", "assemble"),
     "File and read": ("publish", "page", "watch", "fold"),
     "Say who may publish": ("keys",),
     "Look at what waits": ("held",),

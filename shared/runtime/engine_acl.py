@@ -152,8 +152,17 @@ _DELIVER = (
     _may_read("xread xrange xinfo|stream", _LANE.changes),
 )
 
+#: Makes a cluster of nodes that are none yet; one that has keys can't be taken apart by these.
+_ASSEMBLE = _allowed(
+    "cluster|slots cluster|info cluster|nodes cluster|myid cluster|meet cluster|addslotsrange "
+    "cluster|set-config-epoch cluster|replicate"
+)
 #: For the command line: all of writethru's keys, and nothing that endangers the engine.
-_OPERATOR = ("~{wt:*}:* ~writethru:*", "+@all -@admin -@dangerous +info +config|get +acl|load")
+_OPERATOR = (
+    "~{wt:*}:* ~writethru:*",
+    "+@all -@admin -@dangerous +info +config|get +acl|load",
+    _ASSEMBLE,
+)
 
 #: Whom the engine knows by a password, and their rights.
 USERS: Mapping[str, tuple[str, ...]] = {
@@ -166,15 +175,23 @@ USERS: Mapping[str, tuple[str, ...]] = {
 #: fewer rights it would leave out every transaction, and so the effects of every script, and say
 #: so only in its log.
 _NOBODY = "off resetpass ~* &* +@all"
+#: As whom a replica follows its primary.
+REPLICA = "replica"
+_REPLICATE = _allowed("psync replconf ping")
 #: Asks whether the engine is well, from beside it; needs no password for that.
 HEALTH = "health"
 
 
 def acl_file(passwords: Mapping[str, str]) -> str:
-    """Return the engine's ACL file for USERS with *passwords*, which are in it as hashes only."""
+    """Return the engine's ACL file for those who have *passwords*, which are in it as hashes only.
+
+    They are USERS, and REPLICA where there are several servers.
+    """
     lines = [f"user default {_NOBODY}"]
     lines.append(f"user {HEALTH} on nopass -@all +ping")
-    for name, rights in USERS.items():
+    for name, rights in {**USERS, REPLICA: (_REPLICATE,)}.items():
+        if name not in passwords:
+            continue
         digest = hashlib.sha256(passwords[name].encode()).hexdigest()
         lines.append(f"user {name} on #{digest} -@all {' '.join(rights)}")
     return "\n".join(lines) + "\n"
