@@ -111,7 +111,7 @@ def _html(article: Article) -> str:
         for update in article.updates.values()
         if update.number in newest or update.update_id == head.pinned
     ]
-    return html.article_page(head, article.body, shown)
+    return html.article_page(head, article.body, shown, marked=list(article.updates.values()))
 
 
 def _event(found: Found) -> Event:

@@ -118,7 +118,9 @@ class Head:
     *posted* counts every update ever posted, *update_count* the live ones. *arranged* is the
     version at which zone, locale or order changed last: a reader from before sees other lines
     everywhere, so it has to load the page. Likewise *noted* is the version at which the list of
-    corrections changed last, *keyed* that of the key events, *sourced* the sources of any update.
+    corrections changed last, *keyed* that of the key events, *sourced* that of the sources of any
+    update, *titled* that of what stands above the copy: headline, summary, authors, cadence, status
+    and note.
     """
 
     slug: str
@@ -147,6 +149,7 @@ class Head:
     body_words: int = 0
     body: Mark = Mark()
     arranged: int = 0
+    titled: int = 0
     noted: int = 0
     keyed: int = 0
     sourced: int = 0

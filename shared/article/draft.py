@@ -14,6 +14,9 @@ from shared.article.article import Body, Head, Mark, Update
 from shared.article.markdown import blocks, words
 from shared.contract.canonical import short
 
+#: What stands above the copy, but for what each update changes.
+_ABOVE_THE_COPY = ("status", "headline", "summary", "authors", "cadence_seconds", "note")
+
 
 class Draft:
     """The head, the body, and the updates by layers: this step's, this fold's, the known."""
@@ -36,6 +39,9 @@ class Draft:
             self.changed.clear()
         else:
             self.changed.update(self._staged)
+            before = self._before[0]
+            if any(getattr(before, name) != getattr(self.head, name) for name in _ABOVE_THE_COPY):
+                self.head = replace(self.head, titled=self.head.version)
         self._staged.clear()
 
     def drop(self) -> None:

@@ -53,6 +53,8 @@ def open_each(stack: Stack, browser: Chrome) -> Iterator[str]:
         story(stack, browser, events).open()
         yield name
     long = story(stack, browser, stories.long_coverage())
+    before.open("/corrections")
+    yield "corrections"
     for rest in ("", "/pages/3"):
         long.open(rest)
         yield f"long{rest.replace('/', '-')}"

@@ -19,7 +19,7 @@ _TIDES = {"n": 8, "url": "https://example.org/tides/" + "0123456789" * 12}
 def every_kind() -> Events:
     """One of everything that an article can show."""
     body = (
-        "No ferry has left the harbour since six this morning, and none will before talks end."
+        "No ferry has left the harbour since six this morning[1], and none will before talks end."
         "\n\n## What is known\n\nThe crews walked out over rosters that were changed with two "
         "days' notice, their union said, and not over pay.\n\n- four ships\n- 212 sailings\n\n"
         "> We were told on Friday.\n\nShort.\n\n| Line | Sailings |\n|---|---|\n| North | 88 |"
@@ -35,8 +35,13 @@ def every_kind() -> Events:
         posted("u3", "A fifth ship has joined."),
         posted("u4", _LONG * 24, authors=["Ada Quay"],
                images=[{"url": "https://example.org/q.png", "alt": "A quay", "credit": "Port"}]),
+        posted("u5", "The port counts 40 lorries at its gate[1], three times as many as on any "
+               "Sunday[8].", provenance="automated", sources=[_PORT, _TIDES]),
+        posted("u6", "A first ferry is to sail at six, with a crew from the mainland[1].",
+               headline="One ferry is to sail at six", key_event=True, provenance="wire",
+               sources=[{"n": 1, "url": "https://example.org/agency/ferry"}]),
         pinned("u2"),
-        corrected("u1", "Talks begin at two.", "An earlier version gave the wrong time."),
+        corrected("u1", "Talks begin at two[1].", "An earlier version gave the wrong time."),
         retracted("u3", "There was no fifth ship."),
         writethru(note="New figures from the port."),
     ]  # fmt: skip

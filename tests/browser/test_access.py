@@ -31,8 +31,8 @@ RUN_AXE = """
 """
 
 PAGES = (
-    "every kind", "bad day", "right to left", "empty", "ended", "updates", "latest", "killed",
-    "missing",
+    "every kind", "bad day", "right to left", "empty", "ended", "corrections", "updates", "latest",
+    "killed", "missing",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def addresses(stack: Stack, _chrome: Chrome) -> dict[str, str]:
     pages = {name: _filed(stack, _chrome, events) for name, events in told.items()}
     return {name: page.path for name, page in pages.items()} | {
         "updates": f"{pages['updates'].path}/pages/2",
+        "corrections": f"{pages['every kind'].path}/corrections",
         "latest": "/",
         "missing": "/articles/nowhere",
     }

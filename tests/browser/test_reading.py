@@ -11,7 +11,7 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 
 from tests.browser.chromium import hidden, hurried, screen
 from tests.browser.open_page import LIMIT, OpenPage
-from tests.builders import corrected, pinned, posted, retracted, unpinned, writethru
+from tests.builders import corrected, pinned, posted, retracted, revised, unpinned, writethru
 from tests.stack import Stack
 from tests.waiting import until_sync
 
@@ -76,6 +76,10 @@ ABOVE: dict[str, tuple[str, Act]] = {
     "a pin that goes": ("newest-first", lambda: [pinned("u2"), unpinned("u2")]),
     "a writethru": ("oldest-first", lambda: [writethru(body=BODY + HIGHER, note=HIGHER[:90])]),
     "a longer headline": ("newest-first", lambda: [writethru(headline=HIGHER[:200])]),
+    "a key event": ("oldest-first", lambda: [posted("n1", HIGHER, key_event=True)]),
+    "key events that were none": (
+        "newest-first", lambda: [revised(f"u{n}", key_event=True) for n in (2, 5, 9)],
+    ),
     "a correction of what is read": ("oldest-first", lambda: [corrected("u15", HIGHER)]),
     "a correction of what is read, newest first": (
         "newest-first", lambda: [corrected("u15", HIGHER), posted("n1", HIGHER)],
@@ -118,6 +122,26 @@ def test_a_paragraph_of_the_body_stays_where_it_is_while_the_copy_around_it_chan
     moved = "#body > :nth-child(7)"
     assert page.text(moved) == words
     assert page.run(TOP, moved) == pytest.approx(place, abs=1)
+    assert shifted(page) == 0
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_source_that_is_looked_at_stays_where_it_is(
+    stack: Stack, browser: Chrome, width: int
+) -> None:
+    # Given somebody who reads among the sources
+    page = story(stack, browser, "oldest-first")
+    page.file(*(
+        posted(f"s{n}", f"{n} [1].", sources=[{"n": 1, "url": f"https://example.org/{n}"}])
+        for n in range(9)
+    ))  # fmt: skip
+    screen(browser, width)
+    page.open()
+    place = read(page, "#from-s5")
+    # When the lists above it grow
+    page.take(posted("n1", HIGHER, key_event=True), corrected("u3", HIGHER), retracted("s2"))
+    # Then it is where it was
+    assert page.run(TOP, "#from-s5") == pytest.approx(place, abs=1)
     assert shifted(page) == 0
 
 

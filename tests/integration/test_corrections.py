@@ -159,3 +159,45 @@ async def test_an_article_without_corrections_says_so_and_one_that_is_not_there_
     assert "Nothing" in (await stand.get(f"{ARTICLE}/corrections")).text
     for path in ("/articles/nowhere/corrections", "/articles/nowhere/corrections.json"):
         assert (await stand.get(path)).status_code == 404
+
+
+async def test_a_page_that_is_open_is_told_the_parts_that_have_changed(stand: Newsstand):
+    # given a page's stream and a program's, of one article
+    await stand.publish(published(), posted("u1"))
+    page = await stand.live(f"{ARTICLE}/live?form=html&since=2")
+    program = await stand.live(f"{ARTICLE}/live?since=2")
+
+    # when an update is corrected
+    await stand.publish(corrected("u1", note="They were buses."))
+
+    # then the one is told HTML, the list of corrections with it, and the other facts
+    html, facts = await page.event(), await program.event()
+    assert html
+    assert facts
+    assert (html.kind, html.id) == (facts.kind, facts.id)
+    assert "They were buses." in html.data["parts"]["corrections"]
+    assert "They were buses." in html.data["updates"][0]["html"]
+    assert "parts" not in facts.data
+    assert facts.data["changes"][0]["update"]["notes"][0]["note"] == "They were buses."
+    asked = await stand.json(f"{ARTICLE}/changes?form=html&since=2")
+    assert asked == html.data
+
+    # and a kill with what stands in its place
+    await stand.publish(killed("Legal advice."))
+    last = await page.event()
+    assert last
+    assert last.kind == "killed"
+    assert "Legal advice." in last.data["html"]
+    assert await page.event() is None
+    for path in ("changes?form=html&since=2", "live?form=html&since=2"):
+        answer = await stand.get(f"{ARTICLE}/{path}")
+        assert (answer.status_code, answer.json()) == (410, last.data)
+
+
+async def test_there_are_two_forms_of_changes_and_no_others(stand: Newsstand):
+    await stand.publish(published())
+
+    for path in ("changes?form=xml", "live?form=xml"):
+        answer = await stand.get(f"{ARTICLE}/{path}")
+        assert answer.status_code == 400
+        assert "form" in answer.text

@@ -313,6 +313,34 @@ async def test_a_permalink_leads_to_where_the_update_is(stand, order):
         assert f'id="u-{update_id}"' in page.text
 
 
+@pytest.mark.parametrize(
+    ("count", "pages"),
+    [(50, {"u1": "", "u50": ""}), (51, {"u1": "/pages/1", "u2": "", "u51": ""}),
+     (100, {"u50": "/pages/1", "u51": ""}),
+     (101, {"u50": "/pages/1", "u51": "/pages/2", "u52": "", "u101": ""})],
+)  # fmt: skip
+async def test_a_permalink_keeps_leading_to_its_update_as_pages_fill(stand, count, pages):
+    await stand.publish(published())
+    await post_many(stand, count)
+
+    for update_id, page in pages.items():
+        answer = await stand.get(f"{ARTICLE}/updates/{update_id}")
+        assert answer.headers["location"] == f"{ARTICLE}{page}#u-{update_id}"
+        shown = (await stand.get(answer.headers["location"])).text
+        assert shown.count(f'id="u-{update_id}"') == 1
+
+
+async def test_a_permalink_of_a_pinned_update_leads_to_its_own_place(stand):
+    await stand.publish(published())
+    await post_many(stand, 60)
+    await stand.publish(pinned("u3"))
+
+    answer = await stand.get(f"{ARTICLE}/updates/u3")
+
+    assert answer.headers["location"] == f"{ARTICLE}/pages/1#u-u3"
+    assert 'id="u-u3"' in (await stand.get(ARTICLE)).text
+
+
 async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
     # given an article that was read in every way, so that everything is cached
     await stand.publish(published("Bridge falls"), posted("u1"))

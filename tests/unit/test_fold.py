@@ -96,8 +96,11 @@ def test_a_writethru_replaces_what_it_names_and_leaves_the_rest():
     # when the headline alone is written through
     after = article(opening, writethru(headline="Two"))
     # then no other fact and no block of the body has changed
-    head = replace(after.head, headline="One", acted_at=None, version=1, chain=before.head.chain)
+    head = replace(
+        after.head, headline="One", acted_at=None, version=1, chain=before.head.chain, titled=1
+    )
     assert replace(after, head=head) == before
+    assert after.head.titled == 2
 
 
 ALL_FACTS = {
@@ -113,6 +116,31 @@ ALL_FACTS = {
     "canonical_url": "https://example.com/bridge",
     "update_order": "newest-first",
 }
+
+
+@pytest.mark.parametrize(
+    ("act", "changed"),
+    [
+        (posted("u3"), set()),
+        (posted("u3", key_event=True), {"keyed"}),
+        (posted("u3", sources=[{"n": 1, "url": "https://example.org/"}]), {"sourced"}),
+        (corrected("u1"), {"noted"}),
+        (corrected("u2"), {"noted", "keyed"}),
+        (retracted("u2"), {"noted", "keyed", "sourced"}),
+        (revised("u1", text="Tidied."), set()),
+        (revised("u2", key_event=False), {"keyed"}),
+        (pinned("u1"), set()),
+        (writethru(headline="Two"), {"titled"}),
+        (writethru(body="New."), set()),
+        (writethru(note="New lede."), {"titled"}),
+        (closed(), {"titled"}),
+    ],
+)
+def test_a_head_says_at_which_version_each_of_its_lists_changed_last(act, changed):
+    sources = [{"n": 1, "url": "https://example.org/"}]
+    after = article(published(), posted("u1"), posted("u2", key_event=True, sources=sources), act)
+    names = ("titled", "noted", "keyed", "sourced")
+    assert {name for name in names if getattr(after.head, name) == 4} == changed
 
 
 def test_null_in_a_writethru_clears_an_optional_fact():

@@ -49,7 +49,9 @@ def change(
 ) -> dict[str, Any]:
     """Return what a page at version *since* lacks; *beside* is there where lists have changed."""
     taken = list(changes)
-    parts = _head(head)
+    parts = _counts(head)
+    if head.titled > since:
+        parts |= _title(head)
     if beside is not None:
         parts |= _lists(head, since, taken, beside)
     return {
@@ -80,16 +82,21 @@ def _taken(each: Taken, head: Head) -> dict[str, Any]:
     }
 
 
-def _head(head: Head) -> dict[str, Any]:
-    """Return the small parts that any change may have changed, by the ids of their places."""
+def _counts(head: Head) -> dict[str, Any]:
+    """Return what any change may have changed, by the ids of its places."""
     updated = head.updated_at
+    return {
+        "updated": _PARTS.time(moment(updated, head)) if updated else "",
+        "count": _PARTS.count(head.update_count),
+        "reading": _PARTS.reading(head),
+    }
+
+
+def _title(head: Head) -> dict[str, Any]:
     return {
         "headline": escape(head.headline),
         "summary": escape(head.summary or ""),
         "byline": _PARTS.byline(head),
-        "updated": _PARTS.time(moment(updated, head)) if updated else "",
-        "count": _PARTS.count(head.update_count),
-        "reading": _PARTS.reading(head),
         "promise": _PARTS.status_line(head),
         "note": escape(head.note.note if head.note else ""),
     }
@@ -102,13 +109,14 @@ def _lists(head: Head, since: int, taken: Sequence[Taken], beside: Beside) -> di
         parts["key-events"] = _PARTS.key_event_items(key_events(head, every), head)
     if head.noted > since:
         parts["corrections"] = _PARTS.correction_items(corrections(every)[:LISTED], head)
-    if head.body.version > since or _cites_otherwise(beside, taken):
+    cites_otherwise = head.sourced > since and _may_cite_otherwise(beside, taken)
+    if head.body.version > since or cites_otherwise:
         blocks = cited_blocks(beside.body, body_sources(beside.updates))
         parts["body"] = _PARTS.blocks(blocks)
     return parts
 
 
-def _cites_otherwise(beside: Beside, taken: Sequence[Taken]) -> bool:
+def _may_cite_otherwise(beside: Beside, taken: Sequence[Taken]) -> bool:
     """Whether what the body cites may have become another update's since.
 
     A new update only matters where its numbers are the first of their kind.
