@@ -20,7 +20,7 @@
 --
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
--- ARGV[8] plan, as JSON: rev, replace, killed, kinds, group,
+-- ARGV[8] plan, as JSON: rev, replace, force (to an older revision), killed, kinds, group,
 --         traceparent (if the events are in a trace), body (ref, if it changed), updated (unless never published),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
 --         event, else 0]], superseded [field], pages [[page, refs]],
@@ -60,7 +60,7 @@ local function bytes_are_there()
 end
 
 local function verdict()
-    if rev > plan.rev then return "newer" end
+    if rev > plan.rev and not plan.force then return "newer" end
     if version ~= from or (rev < plan.rev and not plan.replace) then return "stale" end
     if (article[3] or "") ~= ARGV[3] then return "fork" end
     if to == from and not plan.replace then return "acked" end

@@ -90,7 +90,7 @@ class Store:
             log.info("article.left_to_others", article=slug)
 
     async def rebuild(self, slug: str) -> None:
-        """Fold *slug* from its first event, and replace all that is stored of it.
+        """Fold *slug* from its first event, and replace all that is stored, by a newer fold too.
 
         Raises:
             RedisError, LedgerError: as `render`.
@@ -98,7 +98,7 @@ class Store:
         keys = self._lanes.of(slug).article(slug)
         async with self._turns.setdefault(slug, asyncio.Lock()):
             for _ in range(TRIES):
-                if await self._replay(keys, ()) == "done":
+                if await self._replay(keys, (), force=True) == "done":
                     return
 
     async def _step(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
@@ -146,10 +146,12 @@ class Store:
         self._keep_warm(keys.slug, remember(before, writes, WARM_PAGES))
         return "more" if len(records) == ENTRIES_A_ROUND else "done"
 
-    async def _replay(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
+    async def _replay(
+        self, keys: ArticleKeys, wakeups: Sequence[Wakeup], *, force: bool = False
+    ) -> Step:
         """Fold the whole ledger, and replace what is stored."""
         filed = await filed_of(self._redis, keys)
-        if filed.rev > FOLD_REVISION:
+        if filed.rev > FOLD_REVISION and not force:
             return await self._settle(keys, filed, Stored(Head(keys.slug)), wakeups)
         article, new = Article(Head(keys.slug)), []
         while records := await records_of(self._redis, keys, article.head.version):
@@ -162,7 +164,7 @@ class Store:
             found = article.head.version
             raise LedgerError(f"{keys.slug}: {filed.seq} events were accepted, {found} are there")
         fields: Any = await self._redis.hkeys(keys.updates)
-        writes = replacing(article, [name.decode() for name in fields], new)
+        writes = replacing(article, [name.decode() for name in fields], new, force=force)
         told = await quarantine.told_of(self._redis, keys)
         if (await self._make_current(keys, filed, writes, wakeups)).result != "committed":
             return "again"

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.render.core.wakeups import Entry
+from services.render.patrol import Patrol
 from services.render.rendering import Rendering
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import RENDER_GROUP, Lane
@@ -52,6 +53,7 @@ class Sweeper:
         self._redis = redis
         self._lanes = lanes
         self._rendering = rendering
+        self._patrol = Patrol(redis, rendering)
         self._timing = timing or Timing()
         self._resting: dict[str, tuple[int, float]] = {}
         self._cursors: dict[str, str] = {}
@@ -88,6 +90,7 @@ class Sweeper:
 
     async def _sweep_lane(self, lane: Lane) -> None:
         await self._render_dirty(lane)
+        await self._patrol.look(lane)
         try:
             await self._take_stranded(lane)
         except ResponseError as error:

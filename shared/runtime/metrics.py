@@ -37,6 +37,7 @@ CounterName = Literal[
     "writethru_events_quarantined_total",
     "writethru_entries_trimmed_total",
     "writethru_redactions_total",
+    "writethru_articles_refolded_total",
     "writethru_articles_archived_total",
     "writethru_articles_restored_total",
     "writethru_archive_files_removed_total",
@@ -191,6 +192,9 @@ METRICS: Mapping[MetricName, Metric] = {
         "counter",
         ("ingest", "render"),
         "Articles that were brought back from the archive, to be changed or folded anew.",
+    ),
+    "writethru_articles_refolded_total": _counter(
+        "render", "Articles that an older fold had stored, and that were folded anew."
     ),
     "writethru_redactions_total": _counter(
         "render", "Redactions whose text has been destroyed wherever the engine had it."

@@ -50,7 +50,8 @@ class Writes:
 
     *ahead* goes into `updates:<slug>` before the commit; *pages* become current with it, and the
     fields *superseded* go. *body* is None where it stays; *replace* says that all that was there
-    is void. *traceparent* goes into the outbox, if the events are in a trace.
+    is void; *force*, that it may be of a newer fold revision. *traceparent* goes into the
+    outbox, if the events are in a trace.
     """
 
     head: Head
@@ -61,6 +62,7 @@ class Writes:
     superseded: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     replace: bool = False
+    force: bool = False
     traceparent: str | None = None
 
 
@@ -99,13 +101,15 @@ def continuing(
     )
 
 
-def replacing(article: Article, fields: Iterable[str], entries: Iterable[Entry]) -> Writes:
+def replacing(
+    article: Article, fields: Iterable[str], entries: Iterable[Entry], *, force: bool = False
+) -> Writes:
     """Return what has to be written where nothing that is stored counts.
 
     *fields* are all that `updates:<slug>` holds; *entries* those that readers don't know yet.
     """
     if article.head.status == "killed":
-        return Writes(article.head, kinds=_kinds(entries), replace=True)
+        return Writes(article.head, kinds=_kinds(entries), replace=True, force=force)
     updates = tuple(article.updates.values())
     ahead = _bytes(article.head, article.body, updates)
     wanted = ahead.keys() | article.updates.keys()
@@ -118,6 +122,7 @@ def replacing(article: Article, fields: Iterable[str], entries: Iterable[Entry])
         superseded=tuple(name for name in fields if name not in wanted),
         kinds=_kinds(entries),
         replace=True,
+        force=force,
     )
 
 
@@ -136,6 +141,7 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
     facts: dict[str, Any] = {
         "rev": FOLD_REVISION,
         "replace": writes.replace,
+        "force": writes.force,
         "killed": writes.head.status == "killed",
         "kinds": ",".join(writes.kinds),
         "group": group,
