@@ -20,7 +20,16 @@ from services.cli.options import settings
 from services.cli.progress import progress
 from services.cli.stored import DataDir, RedisUrl, articles, installation
 from services.cli.telling import counted
-from services.cli.transfer import End, Header, History, InstallationKey, KeyRecord, key_check
+from services.cli.transfer import (
+    End,
+    Header,
+    HeldRecord,
+    History,
+    InstallationKey,
+    KeyRecord,
+    key_check,
+)
+from services.ingest.desk import Desk
 from shared.runtime.installation import SCHEMA, Installation
 from shared.runtime.keys import API_KEYS
 from shared.runtime.ledgers import Ledgers
@@ -75,7 +84,8 @@ async def _export(
         if key_file is not None:
             with _replaced(key_file) as secret:
                 secret.write(here.key.hex().encode() + b"\n")
-    said = f"{counted(end.articles, 'article')}, {counted(end.events, 'event')}; "
+    said = f"{counted(end.articles, 'article')}, {counted(end.events, 'event')}"
+    said += f", {end.held:,} of them held; " if end.held else "; "
     if with_key:
         said += "the installation's key is in it"
     elif key_file is not None:
@@ -86,6 +96,9 @@ async def _export(
 
 
 async def _write(redis: Redis, here: Installation, out: BinaryIO, *, with_key: bool) -> End:
+    # Read before the ledgers: what is released meanwhile is there as well, and counts once.
+    records = await Desk(redis, here.lanes).records()
+    held = [HeldRecord(slug, name, record) for slug, name, record in records]
     slugs = await articles(redis, here.lanes, [])
     out.write(Header(len(slugs), SCHEMA, key_check(here.key)).line())
     if with_key:
@@ -95,11 +108,12 @@ async def _write(redis: Redis, here: Installation, out: BinaryIO, *, with_key: b
         for slug in slugs:
             events += await _write_article(redis, here, slug, out)
             advance()
-    records: Any = await redis.hgetall(API_KEYS)
+    out.writelines(each.line() for each in held)
+    keys: Any = await redis.hgetall(API_KEYS)
     out.writelines(
-        KeyRecord(key_id.decode(), record).line() for key_id, record in sorted(records.items())
+        KeyRecord(key_id.decode(), record).line() for key_id, record in sorted(keys.items())
     )
-    end = End(len(slugs), events)
+    end = End(len(slugs), events, len(held))
     out.write(end.line())
     return end
 

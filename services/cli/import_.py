@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from rich.console import Console
 from typer import Argument, Option
 
@@ -24,6 +25,7 @@ from services.cli.stored import DataDir, RedisUrl, engine
 from services.cli.telling import counted
 from services.cli.transfer import (
     Header,
+    HeldRecord,
     History,
     InstallationKey,
     KeyRecord,
@@ -31,6 +33,7 @@ from services.cli.transfer import (
     key_check,
     parts,
 )
+from services.ingest.desk import Desk
 from services.ingest.taking_in import ConflictError, TakingIn
 from services.render.verify import every_article
 from shared.article.history import DamagedError
@@ -85,6 +88,7 @@ async def _import(
             here = await _installation(redis, header, key)
             done = await _take_all(redis, here, header, stream)
     said = f"{counted(done['taken'], 'article')} taken in, {done['known']} known already"
+    said += f"; {counted(done['held'], 'event')} held" if done["held"] else ""
     Console(stderr=True).print(said, highlight=False, soft_wrap=True)
 
 
@@ -93,14 +97,26 @@ async def _take_all(
 ) -> Counter[str]:
     done: Counter[str] = Counter()
     taking = TakingIn(redis, here.lanes, settings().archive)
+    desk = Desk(redis, here.lanes)
     with progress("importing", header.articles) as advance:
         for part in stream:
             if isinstance(part, History):
                 done[await _take(taking, part)] += 1
                 advance()
+            elif isinstance(part, HeldRecord):
+                done["held"] += await _hold(desk, part)
             elif isinstance(part, KeyRecord):
                 await redis.hsetnx(API_KEYS, part.key_id, part.record.decode())
     return done
+
+
+async def _hold(desk: Desk, held: HeldRecord) -> bool:
+    try:
+        return await desk.take(held.slug, held.name, held.record)
+    except ResponseError:
+        raise Failure(
+            f"the export's held event {held.name} of {held.slug} is damaged; it was not taken in"
+        ) from None
 
 
 async def _take(taking: TakingIn, history: History) -> str:

@@ -4,8 +4,9 @@
     {"installation_key":"5d…"}, if it was asked for
     {"article":"harbour-bridge","seq":17,"chain":"9f…"}
     … the article's 17 ledger entries, each one line, to the byte …
+    {"held":"update-9 /newsroom/cms","of":"harbour-bridge","record":"…"}
     {"api_key":"0a1b…","record":{…}}
-    {"end":true,"articles":1,"events":17}
+    {"end":true,"articles":1,"events":17,"held":1}
 
 `key` tells one installation's key from another's, and nothing of it. docs/operations.md is the
 documentation; a change of what a line means raises FORMAT.
@@ -68,6 +69,19 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """An event of *slug* that has no seq yet, by its *name*, as it is kept."""
+
+    slug: str
+    name: str
+    record: bytes
+
+    def line(self) -> bytes:
+        """Return it as it is written: the record as text, for its bytes count."""
+        return _line(held=self.name, of=self.slug, record=self.record.decode())
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """An API key as it is kept: without its secret, of which there is only a hash."""
 
@@ -85,13 +99,14 @@ class End:
 
     articles: int
     events: int
+    held: int
 
     def line(self) -> bytes:
         """Return it as it is written."""
-        return _line(end=True, articles=self.articles, events=self.events)
+        return _line(end=True, articles=self.articles, events=self.events, held=self.held)
 
 
-Part = Header | InstallationKey | History | KeyRecord | End
+Part = Header | InstallationKey | History | HeldRecord | KeyRecord | End
 
 
 def key_check(key: bytes) -> str:
@@ -113,22 +128,25 @@ def parts(lines: Iterator[bytes]) -> Iterator[Part]:
 
 def _parts(lines: Iterator[bytes]) -> Iterator[Part]:
     yield _header(next(lines, b""))
-    articles = events = 0
+    articles = events = held = 0
     for number, line in enumerate(lines, start=1):
         facts = _read(line, f"line {number + events + 1}")
         if "article" in facts:
             history = _history(facts, lines)
             articles, events = articles + 1, events + history.seq
             yield history
+        elif "end" in facts:
+            if (facts["articles"], facts["events"], facts["held"]) != (articles, events, held):
+                raise Failure("the export says that it holds more than there is in it")
+            yield End(articles, events, held)
+            return
+        elif "held" in facts:
+            held += 1
+            yield HeldRecord(facts["of"], facts["held"], facts["record"].encode())
         elif "installation_key" in facts:
             yield InstallationKey(bytes.fromhex(facts["installation_key"]))
         elif "api_key" in facts:
             yield KeyRecord(facts["api_key"], orjson.dumps(facts["record"]))
-        elif "end" in facts:
-            if (facts["articles"], facts["events"]) != (articles, events):
-                raise Failure("the export says that it holds more than there is in it")
-            yield End(articles, events)
-            return
     raise Failure(
         f"the export breaks off after {articles} whole articles, which are taken in; "
         "get the whole file and run the same command again"

@@ -15,6 +15,8 @@ from shared.runtime.scripts import Script
 
 #: The files of the script that spikes what an editor names.
 SPIKE = ("filing.lua", "spike.lua")
+#: The files of the script that holds what was held elsewhere.
+TAKE = ("filing.lua", "take_held.lua")
 
 
 class Desk:
@@ -25,6 +27,7 @@ class Desk:
         self._lanes = lanes
         self._release = Script("services.ingest", *RELEASE)
         self._spike = Script("services.ingest", *SPIKE)
+        self._take = Script("services.ingest", *TAKE)
 
     async def held(self) -> list[Held]:
         """Return what is held, article by article, what is due first before the others.
@@ -38,17 +41,31 @@ class Desk:
             first[each.article] = min(each.at, first.get(each.article, each.at))
         return sorted(found, key=lambda each: (first[each.article], each.article, each.order))
 
+    async def records(self) -> list[tuple[str, str, bytes]]:
+        """Return the article, name and record of all that is held, by article as it was filed."""
+        return [
+            (slug, each.name, records[each.name.encode()])
+            for lane in self._lanes
+            for slug, records in await self._records_in(lane)
+            for each in read_holds(slug, records)
+        ]
+
+    async def take(self, slug: str, name: str, record: bytes) -> bool:
+        """Hold what another installation held; False if it is known here."""
+        keys = self._lanes.of(slug).article(slug)
+        return bool(await self._take.run(self._redis, keys.filing, (slug, name, record)))
+
     async def _held_in(self, lane: Lane) -> list[Held]:
+        found = await self._records_in(lane)
+        return [each for slug, records in found for each in read_holds(slug, records)]
+
+    async def _records_in(self, lane: Lane) -> list[tuple[str, dict[bytes, bytes]]]:
         slugs: Any = await self._redis.zrange(lane.held, 0, -1)
         async with self._redis.pipeline(transaction=False) as asked:
             for slug in slugs:
                 asked.hgetall(lane.article(slug.decode()).holds)
             answers = await asked.execute()
-        return [
-            each
-            for slug, records in zip(slugs, answers, strict=True)
-            for each in read_holds(slug.decode(), records)
-        ]
+        return [(slug.decode(), records) for slug, records in zip(slugs, answers, strict=True)]
 
     async def release(self, held: Held) -> list[Outcome]:
         """Release *held* now, and what builds on it; return what became of which.

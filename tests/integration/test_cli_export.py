@@ -13,7 +13,10 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from services.ingest.append import Appender
+from services.ingest.desk import Desk as Queue
 from services.render.store import Store
+from shared.contract.events import parse_event
 from shared.runtime import api_keys
 from shared.runtime.engine import Engine
 from shared.runtime.installation import open_installation
@@ -299,3 +302,31 @@ async def test_a_place_that_cannot_be_written_is_named(newsroom, engine, tmp_pat
 
     assert status == 1
     assert said == f"writethru export: {path} can't be written: No such file or directory\n"
+
+
+async def test_what_is_held_moves_and_is_released_there(newsroom, engine, elsewhere, tmp_path):
+    # given an article with a held update and its correction, and one that is held as a whole
+    here = await open_installation(newsroom.redis, LANES)
+    far = "2099-01-01T00:00:00Z"
+    update = posted("secret", "Held text: 🌉", slug="ferry", id="held", embargo_until=far)
+    opening = published(slug="budget", id="opening", embargo_until=far)
+    held = [update, corrected("secret", slug="ferry"), opening, posted("b1", slug="budget")]
+    filed = await Appender(newsroom.redis, here, "fsync").append([parse_event(e) for e in held])
+    assert [receipt.status for receipt in filed] == ["held"] * 4
+    # when all moves, twice
+    path = await exported(engine, tmp_path / "all.ndjson")
+    assert (await take_in(elsewhere, path)).endswith("; 4 events held\n")
+    assert "held" not in await take_in(elsewhere, path)
+    # then it is held there as it was, known again, and released with what builds on it
+    async with connect(elsewhere.url) as redis:
+        there = await open_installation(redis, LANES)
+        desk = Queue(redis, there.lanes)
+        assert sorted(await desk.records()) == sorted(
+            await Queue(newsroom.redis, here.lanes).records()
+        )
+        again = await Appender(redis, there, "fsync").append([parse_event(e) for e in held])
+        assert [(receipt.status, receipt.held) for receipt in again] == [("duplicate", True)] * 4
+        for each in await desk.held():
+            if each.behind is None:
+                assert [outcome.result for outcome in await desk.release(each)] == ["released"] * 2
+        assert await desk.held() == []
