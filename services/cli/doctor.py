@@ -19,6 +19,7 @@ from services.cli.failure import WRONG_USAGE, Failure
 from services.cli.finding import Finding, Level
 from services.cli.installed_findings import installed_findings
 from services.cli.options import is_set, settings
+from services.cli.safety import read_safety, safety_findings
 from services.cli.stored import DATA, DataDir, RedisUrl, engine
 from services.cli.telling import counted
 from shared.runtime import log
@@ -68,7 +69,12 @@ async def _look(
     own = data_dir or (None if redis_url or is_set("redis_url") else DATA)
     async with engine(redis_url, data_dir) as redis:
         found = await examine(redis, own)
-    return [*engine_findings(chosen, found), *installed_findings(chosen, found.installed)]
+        safety = await read_safety(redis, own)
+    return [
+        *engine_findings(chosen, found),
+        *safety_findings(safety),
+        *installed_findings(chosen, found.installed),
+    ]
 
 
 def _in_two(line: str) -> tuple[str, str]:

@@ -22,18 +22,17 @@ from shared.runtime.backlog import (
     read_wakeups,
     together,
 )
-from shared.runtime.clock import monotonic, now
+from shared.runtime.clock import now
 from shared.runtime.cluster import Cluster
 from shared.runtime.durability import NEEDED
 from shared.runtime.keys import INBOX, INBOX_GROUP, INBOX_READER, LANES, META, RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import place, primaries
 from shared.runtime.sentinels import Followed
+from shared.runtime.skew import skew_of
 
 T = TypeVar("T")
 Company = Literal["alone", "sentinels", "cluster"]
-
-SKEW_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ async def _examine(redis: Redis, company: Company) -> Examined:
     return Examined(
         info=await _asked(redis.info(), {}),
         config=await _config(redis),
-        skew=await _skew(redis),
+        skew=await skew_of(redis),
         place=place(redis),
         company=company,
     )
@@ -132,18 +131,6 @@ async def _asked(answer: Awaitable[T], without: T) -> T:
 async def _config(redis: Redis) -> dict[str, str]:
     found: Any = await _asked(redis.config_get(*NEEDED), {})
     return {_text(name): _text(value) for name, value in found.items()}
-
-
-async def _skew(redis: Redis) -> float:
-    """Return what the quickest of some looks at the engine's clock gives, and can be sure of."""
-    best = (float("inf"), 0.0)
-    for _ in range(SKEW_TRIES):
-        began, at = monotonic(), now().timestamp()
-        seconds, micros = await redis.time()
-        took = monotonic() - began
-        best = min(best, (took, seconds + micros / 1e6 - at - took / 2))
-    unsure, skew = best[0] / 2, best[1]
-    return max(0.0, abs(skew) - unsure) * (1 if skew > 0 else -1)
 
 
 async def _installed(redis: Redis) -> Installed | None:

@@ -160,7 +160,7 @@ _ASSEMBLE = _allowed(
 #: For the command line: all of writethru's keys, and nothing that endangers the engine.
 _OPERATOR = (
     "~{wt:*}:* ~writethru:*",
-    "+@all -@admin -@dangerous +info +config|get +acl|load",
+    "+@all -@admin -@dangerous +info +config|get +acl|load +acl|getuser",
     _ASSEMBLE,
 )
 

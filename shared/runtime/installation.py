@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 
 from shared.runtime.clock import new_key
 from shared.runtime.cluster import Cluster
+from shared.runtime.doubts import tell_doubts
 from shared.runtime.engine_url import WrongEngineError
 from shared.runtime.keys import LANES, META
 from shared.runtime.lanes import Lanes, choose_tags
@@ -106,7 +107,9 @@ async def await_installation(redis: Redis, lanes: int) -> Installation:
     """
     while True:
         try:
-            return await open_installation(redis, lanes)
+            installation = await open_installation(redis, lanes)
+            await tell_doubts(redis)
+            return installation
         except (AuthenticationError, NoPermissionError) as error:
             raise SettingsError(
                 f"WRITETHRU_REDIS_URL: the engine refuses us ({error}); give it the user and "

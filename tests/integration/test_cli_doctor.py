@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ import pytest
 from redis import Redis as Blocking
 from redis.asyncio import Redis
 
-from services.cli import examination
 from services.cli.doctor import look_over
 from services.cli.finding import Finding
 from services.render.consume import make_groups
 from services.render.store import Store
-from shared.runtime import clock
+from shared.runtime import clock, skew
 from shared.runtime.api_keys import create, everyone, revoke
 from shared.runtime.engine import Engine
 from shared.runtime.keys import API_KEYS, INBOX, META, RENDER_GROUP
@@ -121,13 +120,55 @@ async def test_an_engine_that_forbids_config_is_unverified_and_not_an_error(
     rights = "+@all", "-config", "~*"
     await redis.execute_command("ACL", "SETUSER", "guest", "on", ">secret", *rights)
     try:
-        finding = await only(engine.url.replace("//", "//guest:secret@"))
+        found = await unwell(engine.url.replace("//", "//guest:secret@"))
     finally:
         await redis.execute_command("ACL", "DELUSER", "guest")
 
-    assert (finding.level, finding.about) == ("warning", "persistence")
+    # Who comes in without a password can't be told either: from this machine, or from anywhere.
+    assert {about: each.level for about, each in found.items()} == {
+        "persistence": "warning",
+        "users": "warning",
+    }
+    finding = found["persistence"]
     assert finding.detail.startswith("unverified")
     assert "appendfsync always" in finding.remedy
+
+
+@pytest.fixture
+async def default_user(redis: Redis) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Change the user `default`, over a connection that is open already; in the end it's open."""
+
+    async def change(*rules: str) -> None:
+        await redis.execute_command("ACL", "SETUSER", "default", *rules)
+
+    await redis.execute_command("ACL", "SETUSER", "boss", "on", ">secret", "+@all", "~*", "&*")
+    yield change
+    await change("reset", "on", "nopass", "~*", "&*", "+@all")
+    await redis.execute_command("ACL", "DELUSER", "boss")
+
+
+@pytest.mark.parametrize(
+    ("rules", "protected", "bind", "level", "word"),
+    [
+        (("on", "nopass"), "no", "* -::*", "error", "has no password"),
+        (("on", "resetpass", ">pass"), "no", "* -::*", "warning", "one password opens everything"),
+        (("on", "nopass"), "yes", "* -::*", "ok", "this machine"),
+        (("on", "nopass"), "no", "127.0.0.1", "ok", "this machine"),
+        (("off", "resetpass"), "no", "* -::*", "ok", "nobody"),
+    ],
+)
+async def test_an_engine_that_others_reach_has_nobody_who_may_do_everything(
+    newsroom, engine, config, default_user, rules, protected, bind, level, word
+):
+    config("bind", bind)
+    config("protected-mode", protected)
+    await default_user(*rules)
+
+    boss = engine.url.replace("//", "//boss:secret@")
+    [finding] = [each for each in await look_over(boss, None) if each.about == "users"]
+
+    assert (finding.level, word in finding.detail) == (level, True)
+    assert ("ACL SETUSER default off resetpass ~* &* +@all" in finding.remedy) == (level != "ok")
 
 
 async def test_a_replica_is_an_error(newsroom, engine, redis):
@@ -141,7 +182,7 @@ async def test_a_replica_is_an_error(newsroom, engine, redis):
 
 
 async def test_a_clock_that_is_off_is_told_with_its_direction(newsroom, engine, monkeypatch):
-    monkeypatch.setattr(examination, "now", lambda: clock.now() + timedelta(seconds=90))
+    monkeypatch.setattr(skew, "now", lambda: clock.now() + timedelta(seconds=90))
 
     finding = await only(engine.url)
 
