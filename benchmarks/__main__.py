@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
 
-`python -m benchmarks renderers` measures how renderers share the work.
+`python -m benchmarks renderers` measures how renderers share the work, `readers` what a live
+reader costs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import one_more_update, renderers
+from benchmarks import one_more_update, readers, renderers
 from benchmarks.document import machine, replace_section
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
@@ -45,8 +46,8 @@ async def run(url: str) -> list[str]:
 
 def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    if sys.argv[1:] == ["renderers"]:
-        return _renderers()
+    if sys.argv[1:] in (["renderers"], ["readers"]):
+        return _several(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         failures = asyncio.run(run(engine.url))
     for failure in failures:
@@ -54,13 +55,15 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def _renderers() -> int:
-    """Measure how renderers share the work: more processes than fit beside other work."""
+def _several(what: str) -> int:
+    """Measure what takes several processes."""
     with tempfile.TemporaryDirectory() as folder:
-        paces = asyncio.run(renderers.measure(Path(folder), tell))
-    lines = list(renderers.table(paces))
+        if what == "readers":
+            lines = list(readers.table(asyncio.run(readers.measure(Path(folder), tell))))
+        else:
+            lines = list(renderers.table(asyncio.run(renderers.measure(Path(folder), tell))))
     sys.stdout.write("\n".join(lines) + "\n")
-    replace_section("renderers", "\n".join([*lines, "", machine("the embedded engine")]))
+    replace_section(what, "\n".join([*lines, "", machine("the embedded engine")]))
     return 0
 
 

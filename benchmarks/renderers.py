@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from redis.asyncio import Redis
 
+from benchmarks.processes import used
 from shared.runtime.backlog import read_behind
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect, primaries
@@ -36,8 +37,6 @@ ARTICLES = 400
 AT_ONCE = 50
 LANES = 12
 LIMIT_SECONDS = 120.0
-
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +88,14 @@ async def _round(
         for start in range(0, ARTICLES, AT_ONCE):
             some = slugs[start : start + AT_ONCE]
             await asyncio.gather(*(newsroom.file(event(slug=slug)) for slug in some))
-        before = _used(renderers), _used(engines)
+        before = used(renderers), used(engines)
         began = time.monotonic()
         _all(renderers, signal.SIGCONT)
         await _until_rendered(newsroom.redis, newsroom)
         seconds += time.monotonic() - began
         _all(renderers, signal.SIGSTOP)
-        render += _used(renderers) - before[0]
-        engine += _used(engines) - before[1]
+        render += used(renderers) - before[0]
+        engine += used(engines) - before[1]
         commits += len(slugs)
     return Pace(commits / seconds, render / commits * 1e3, engine / commits * 1e3)
 
@@ -152,15 +151,6 @@ def _processes(url: str, many: int) -> Iterator[list[int]]:
 def _all(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         os.kill(pid, number)
-
-
-def _used(pids: Sequence[int]) -> float:
-    """Return the seconds of a processor that processes have used."""
-    total = 0
-    for pid in pids:
-        with closing(Path(f"/proc/{pid}/stat").open()) as file:
-            total += sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
-    return total / _TICKS
 
 
 def _median(paces: Sequence[Pace]) -> Pace:

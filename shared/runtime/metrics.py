@@ -103,7 +103,9 @@ METRICS: Mapping[MetricName, Metric] = {
         "How long the article that has waited longest for its page has waited."
     ),
     "writethru_dirty_articles": _engine("Articles whose page is behind their ledger."),
-    "writethru_engine_memory_used_bytes": _engine("Memory that the engine uses."),
+    "writethru_engine_memory_used_bytes": _engine(
+        "Memory that the engine uses; of a cluster, the primary that is fullest."
+    ),
     "writethru_engine_memory_max_bytes": _engine("Memory that the engine may use; 0: no limit."),
     "writethru_engine_uptime_seconds": _engine("For how long the engine has run."),
     "writethru_events_total": _counter(

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.cli.stored import articles
+from services.render.rewrite import rewrite_files
 from services.render.store import Store
 from services.render.verify import verify
 from shared.runtime.cluster_map import slot_of
@@ -24,6 +25,7 @@ from tests.builders import SLUG, posted, published
 from tests.integration.newsroom import Newsroom, open_newsroom
 from tests.integration.newsstand import open_newsstand
 from tests.nodes import ClusterOfNodes, cluster
+from tests.waiting import until
 
 SLUGS = [f"story-{number}" for number in range(40)]
 
@@ -136,6 +138,24 @@ async def test_every_primary_must_keep_what_was_promised(nodes: ClusterOfNodes, 
 
     assert f"127.0.0.1:{nodes.nodes[1].port}" in str(refused.value)
     assert await durability_of(many, "fsync") == "fsync"
+
+
+async def test_what_was_overwritten_leaves_the_files_of_replicas_too(
+    nodes: ClusterOfNodes, many: Redis
+):
+    await many.set("{wt:1}:text", "the source's name")
+    await many.set("{wt:1}:text", "")
+    await until(lambda: len(_with(nodes, b"the source's name")) == 2)
+
+    assert await rewrite_files(many) == "rewritten"
+
+    assert _with(nodes, b"the source's name") == []
+
+
+def _with(nodes: ClusterOfNodes, text: bytes) -> list[int]:
+    """Return the ports of the nodes with *text* in a file."""
+    files = {node.port: node.folder.glob("appendonlydir/*") for node in nodes.nodes}
+    return [port for port, of in files.items() if any(text in each.read_bytes() for each in of)]
 
 
 async def test_a_lane_is_moved_to_another_node_while_it_is_filed_and_read(
