@@ -71,12 +71,14 @@ class _Sentinels(Sentinel):
             ) from None
         except MasterNotFoundError:
             known = await self._services()
-            if known is not None and service_name not in known:
+            if known is None:
+                raise MasterNotFoundError("no sentinel answers") from None
+            if service_name not in known:
                 names = ", ".join(sorted(known)) or "none"
                 raise WrongEngineError(
                     f"the sentinels know no service {service_name}; name one of: {names}"
                 ) from None
-            raise
+            raise MasterNotFoundError(f"{service_name} has no primary at the moment") from None
 
     async def _services(self) -> set[str] | None:
         """Return what the first sentinel that answers watches over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from shared.runtime.engine import Engine
 from shared.runtime.installation import await_installation, open_installation
@@ -30,6 +31,12 @@ async def test_an_unknown_service_is_a_wrong_setting(trio: Watched):
     assert str(refused.value) == (
         f"WRITETHRU_REDIS_URL: the sentinels know no service newsrom; name one of: {SERVICE}"
     )
+
+
+async def test_sentinels_that_are_away_are_an_engine_that_is_away():
+    async with connect(f"redis+sentinel://127.0.0.1:1/{SERVICE}", retries=0) as client:
+        with pytest.raises(MasterNotFoundError, match="no sentinel answers"):
+            await client.ping()
 
 
 async def test_a_server_is_no_sentinel(engine: Engine):
