@@ -27,7 +27,6 @@ from services.deliver.core.negotiation import (
     HTML,
     JSON,
     Format,
-    by_ending,
     for_errors,
     split_ending,
     takes_gzip,
@@ -126,13 +125,24 @@ class Routes:
         slug = checked_slug(slug)
         if "at" in request.query_params:
             return await self.versions.at(request, slug, ending)
-        if ending is not None and by_ending(ending) is None:
-            killed = await self.pages.elsewhere(slug, _for_errors(request))
-            if killed:
-                return respond(request, killed)
-        how = format_of(ending, accept_of(request), FORMATS)
+        how = await self._format(request, slug, ending, FORMATS)
         answer = await self.pages.article(slug, how)
         return respond(request, answer, varies=ending is None)
+
+    async def _format(
+        self, request: Request, slug: str, ending: str | None, offered: Sequence[Format]
+    ) -> Format:
+        """Return the format asked for; of a killed article, any can be asked for.
+
+        Raises:
+            HTTPException: there is no such format.
+        """
+        try:
+            return format_of(ending, accept_of(request), offered)
+        except HTTPException:
+            if await self.pages.elsewhere(slug, how := _for_errors(request)):
+                return how
+            raise
 
     async def updates(self, request: Request) -> Response:
         """One page of an article's updates."""
@@ -152,9 +162,9 @@ class Routes:
 
     async def corrections(self, request: Request) -> Response:
         """List an article's corrections and retractions."""
-        named = request.url.path.endswith(".json")
-        how = JSON if named else format_of(None, accept_of(request), (HTML, JSON))
-        answer = await self.pages.corrections(slug_of(request), how)
+        slug, named = slug_of(request), request.url.path.endswith(".json")
+        how = JSON if named else await self._format(request, slug, None, (HTML, JSON))
+        answer = await self.pages.corrections(slug, how)
         return respond(request, answer, varies=not named)
 
     async def elsewhere(self, request: Request, detail: str | None = None) -> Response:

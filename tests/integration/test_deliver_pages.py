@@ -392,6 +392,8 @@ async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
         assert answer.headers["content-type"] == kind, path
         assert "Legal advice." in answer.text
         assert "Bridge" not in answer.text.replace("harbour-bridge", "")
+    for path in (ARTICLE, f"{ARTICLE}/corrections"):
+        assert (await stand.get(path, accept="text/csv")).status_code == 410
     assert (await stand.get(f"{ARTICLE}.json")).json() == {
         "article": SLUG,
         "status": "killed",

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from shared.article.editing import GIST_CHARS, gist
-from shared.article.formats import html
+from shared.article.formats import html, versions
 from shared.article.formats.citations import body_numbers, cited_copy, linked, listed_sources
-from tests.builders import article, posted, published, retracted, revised
+from tests.builders import OPENING, article, posted, published, retracted, revised
 
 EIGHT = {"n": 8, "url": "https://example.org/8", "title": "Port"}
 LINK = '<a id="c8-u1" class="cite" role="doc-noteref" href="#s8-u1">[8]</a>'
@@ -114,3 +114,11 @@ def test_a_key_event_that_stands_on_another_page_is_linked_there():
     page = html.article_page(shown.head, shown.body, updates[-50:], marked=updates[:1])
     [listed] = re.findall(r'<ol id="key-events">(.*?)</ol>', page, re.DOTALL)
     assert re.findall(r'href="([^"]+)"', listed) == ["/articles/harbour-bridge/updates/u1"]
+
+
+def test_an_article_as_it_stood_has_the_sources_that_its_updates_cite():
+    shown = article(published(), posted("u1", "[8] [9]", sources=[EIGHT]), posted("u2"))
+    page = versions.version_page(shown, frozenset(), versions.Place(3, 3, OPENING))
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert "s8-u1" in ids
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
