@@ -23,7 +23,7 @@ from services.cli.failure import Failure
 #: Every subcommand, by the heading it stands under in the help.
 COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl", "assemble"),
-    "File and read": ("publish", "page", "watch", "fold"),
+    "File and read": ("publish", "page", "diff", "watch", "fold"),
     "Say who may publish": ("keys",),
     "Look at what waits": ("held",),
     "See how it is": ("status", "doctor"),
