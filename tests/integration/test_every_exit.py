@@ -18,7 +18,7 @@ from itertools import combinations, count
 import httpx2
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from shared.contract.access import Scope
@@ -198,8 +198,19 @@ def _find_a_cursor(newsroom: Newsroom) -> None:
     assert newsroom.cursor
 
 
+TAKEN_BACK = [("post", 0), ("correct", 0), ("hold", 0), ("post", 0), ("redact", 1), ("retract", 0)]
+KILLED = [("post", 0), ("writethru", 0), ("retract", 0), ("post", 0)]
+
+
 @given(plans)
-@settings(max_examples=COVERAGES, deadline=None, suppress_health_check=list(HealthCheck))
+@example((TAKEN_BACK, False))
+@example((KILLED, True))
+@settings(
+    max_examples=COVERAGES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],  # to shrink takes a story a step
+)
 @pytest.mark.timeout(60 + 15 * COVERAGES)
 def test_nothing_that_was_taken_back_or_is_held_leaves_by_any_exit(
     newsroom: Newsroom, plan: tuple[list[tuple[str, int]], bool]
