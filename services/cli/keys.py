@@ -20,6 +20,7 @@ from services.cli.stored import DataDir, RedisUrl, engine
 from services.cli.terminal import columns
 from shared.article.dates import parse_rfc3339, rfc3339
 from shared.contract.access import SCOPES, ApiKey, Scope, ended
+from shared.contract.desk import Check, Level, parse_levels
 from shared.runtime import api_keys
 from shared.runtime.clock import now
 
@@ -64,18 +65,26 @@ def create(
         Patterns, Option(metavar="PATTERN", help=r"Sources it files as. \[default: all]")
     ] = None,
     expires: Expires = None,
+    checks: Annotated[
+        str,
+        Option(
+            metavar="LEVELS",
+            help="Levels of the desk's checks for what it files, as cut-short=hold,odd-time=off.",
+        ),
+    ] = "",
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a key, and print its token, which is shown this once."""
     _check(name, article or ())
     end = _end(expires) if expires else None
+    levels = _levels(checks)
     scopes: tuple[Scope, ...] = tuple(each for each in SCOPES if each in scope)
     articles, sources = tuple(article or "*"), tuple(source or "*")
     key, token = _with_engine(
         redis_url,
         data_dir,
-        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end),
+        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end, levels),
     )
     _say(f"key {key.key_id} for {key.name}: {_rights(key)}")
     _hand_over(token)
@@ -197,10 +206,19 @@ def _end(text: str) -> datetime:
 
 def _rights(key: ApiKey) -> str:
     until = f"; until {_time(key.expires)}" if key.expires else ""
+    set_ = ", ".join(f"{check}={level}" for check, level in key.checks.items())
+    levels = f"; checks {set_}" if set_ else ""
     return (
         f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
-        f"sources {', '.join(key.sources)}{until}"
+        f"sources {', '.join(key.sources)}{levels}{until}"
     )
+
+
+def _levels(line: str) -> dict[Check, Level]:
+    try:
+        return parse_levels(line)
+    except ValueError as error:
+        raise misused(f"--checks: {error}") from None
 
 
 def _state(key: ApiKey) -> str:
@@ -234,6 +252,7 @@ def _facts(key: ApiKey, used: datetime | None) -> dict[str, Any]:
         "scopes": key.scopes,
         "articles": key.articles,
         "sources": key.sources,
+        "checks": key.checks,
         "created": _time(key.created),
         "expires": key.expires and _time(key.expires),
         "revoked": key.revoked and _time(key.revoked),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import orjson
@@ -16,7 +16,7 @@ from services.cli.progress import progress
 from services.cli.reading import Found, read
 from services.cli.remote import INGEST
 from services.cli.sending import Receipt, Sender
-from services.cli.telling import counted
+from services.cli.telling import counted, one_line
 
 
 def command(
@@ -67,3 +67,12 @@ def _print(receipt: Receipt, event: Found) -> None:
         receipt = receipt | {"line": event.line}
     sys.stdout.buffer.write(orjson.dumps(receipt) + b"\n")
     sys.stdout.buffer.flush()
+    for line in told(receipt):
+        print(f"writethru: {line}", file=sys.stderr, flush=True)
+
+
+def told(receipt: Receipt) -> Iterator[str]:
+    """Say for people what the desk's checks found, a line each."""
+    for finding in receipt.get("findings", ()):
+        where = f"{receipt['article']} {receipt['id']}"
+        yield f"{where}: {finding['level']} {finding['check']}: {one_line(finding['detail'])}"

@@ -20,6 +20,7 @@ from starlette.types import Lifespan
 from services.ingest import answers, explanations, intake, ledger, probes
 from services.ingest.append import Appender
 from services.ingest.callers import Callers
+from services.ingest.checking import Checker
 from services.ingest.inbox import Inbox
 from services.ingest.manual import openapi
 from services.ingest.release import Releaser
@@ -78,8 +79,9 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             durability = await durability_of(redis, settings.durability)
             appender = Appender(redis, installation, durability, settings.archive)
             callers = Callers(None if settings.no_auth else Door(redis))
-            inbox = Inbox(redis, appender, Lease(redis, INBOX_READER, new_name()))
-            app.state.intake = intake.Intake(appender, callers)
+            checker = Checker(redis, installation.lanes, appender, settings.checks)
+            inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()))
+            app.state.intake = intake.Intake(checker, callers)
             ledgers = Ledgers(redis, installation.lanes, settings.archive)
             app.state.ledgers = ledger.ShownLedgers(redis, installation.lanes, callers, ledgers)
             releaser = Releaser(redis, installation.lanes)

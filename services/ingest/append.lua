@@ -5,15 +5,15 @@
 -- ARGV[4] act, as "update.posted"                ARGV[5] update_id, or ""
 -- ARGV[6] baseversion, or ""                     ARGV[7] "true" if ingest filled in the time
 -- ARGV[8] envelope as JSON                       ARGV[9] end of its embargo in milliseconds, or 0
--- ARGV[10] "check" if an editor has to release it, or ""
+-- ARGV[10] "check" if an editor has to release it, "refuse" if its copy is refused, or ""
 -- ARGV[11] findings as JSON
 -- ARGV[12] of a redaction: where the ledger ended when it was read; then seq and record, seq and
 --          record, … of each entry about the update, without its text
 --
 -- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"},
 -- {"again"} to a redaction: the ledger has grown since, read on; or
--- {<problem code>, seq}; the latter with "held" or "spiked" where the other event has no seq. Or
--- {"archived", file}: the article has to be brought back first.
+-- {<problem code>, seq}, "invalid" for its copy; with "held" or "spiked" where the other event has
+-- no seq. Or {"archived", file}: the article has to be brought back first.
 
 local known = redis.call("HGET", KEYS[1], ARGV[2])
 local update = redis.call("HGET", KEYS[3], ARGV[5])
@@ -40,6 +40,9 @@ end
 local code = refusal(article.status, event.act, event.update, update)
 if not code and ARGV[6] ~= "" and tonumber(ARGV[6]) ~= article.seq then
     code = "stale"
+end
+if not code and ARGV[10] == "refuse" then
+    code = "invalid"
 end
 if code then
     return { code, tostring(article.seq) }
@@ -97,6 +100,7 @@ else
         hold(event, ARGV[9], stop, ARGV[11])
         if event.act == "article.published" then
             redis.call("HSET", KEYS[2], "status", "held")
+            set_checks(event)
         elseif event.act == "update.posted" then
             redis.call("HSET", KEYS[3], event.update, "held")
         end

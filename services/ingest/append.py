@@ -12,14 +12,22 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from services.ingest.core.holding import CHECK, due_ms
+from services.ingest.core.holding import CHECK, REFUSE, due_ms
 from services.ingest.core.legality import explain
 from services.ingest.counting import count_event
 from services.ingest.masks import Masks
 from shared.article.dates import rfc3339
 from shared.contract.acts import Redacted
 from shared.contract.canonical import fingerprint
-from shared.contract.errors import Busy, OutcomeUnknown, Refused, TryAgain, WritethruError
+from shared.contract.errors import (
+    Busy,
+    FieldError,
+    InvalidEvent,
+    OutcomeUnknown,
+    Refused,
+    TryAgain,
+    WritethruError,
+)
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
 from shared.contract.tracing import trace_of
@@ -48,10 +56,25 @@ _log = structlog.get_logger()
 
 
 class Checked(NamedTuple):
-    """What desk checks found in an event, and whether it is to *wait* for an editor."""
+    """What desk checks found in an event, and whether it has to *wait* for an editor, or to go."""
 
     findings: Sequence[Mapping[str, Any]] = ()
     wait: bool = False
+    refuse: bool = False
+
+    @property
+    def stop(self) -> str:
+        """What it means to append.lua."""
+        return REFUSE if self.refuse else CHECK if self.wait else ""
+
+    def refusal(self) -> InvalidEvent:
+        """Return the problem of an event that is refused for what was found in it."""
+        grave = [each for each in self.findings if each["level"] == "refuse"]
+        names = ", ".join(dict.fromkeys(each["check"] for each in grave))
+        errors = [
+            FieldError(each["pointer"], f"{each['check']}: {each['detail']}") for each in grave
+        ]
+        return InvalidEvent(errors, f"The desk's checks refuse this copy ({names}); see errors.")
 
 
 CLEAN = Checked()
@@ -181,7 +204,7 @@ class Appender:
                 "true" if clocked else "false",
                 orjson.dumps(envelope),
                 due_ms(event),
-                CHECK if checked.wait else "",
+                checked.stop,
                 orjson.dumps(checked.findings),
             ),
         )
@@ -194,6 +217,8 @@ class Appender:
             fault = Busy("The article's records are damaged, so nothing was stored; see the logs.")
             return rejection(fault, event)
         code, *facts = (part.decode() for part in reply)
+        if code == "invalid":
+            return rejection(checked.refusal(), event)
         if code not in _STORED:
             seq = int(facts[0]) if facts[0].isdigit() else None
             return rejection(Refused(code, explain(code, event, seq)), event)

@@ -4,7 +4,8 @@
 -- KEYS[1] seen     hash    "<id> <source>" -> "<seq> <chain> <fingerprint>"; of an event without a
 --                          seq "held - <fingerprint>", or "spiked - <fingerprint>"
 -- KEYS[2] article  hash    seq, chain, status (held: the article is); held: how many ever were;
---                          archived: the file that has the ledger
+--                          archived: the file that has the ledger; checks: what it sets of the
+--                          desk's checks, as JSON
 -- KEYS[3] posted   hash    update_id -> live | held | retracted
 -- KEYS[4] ledger   list    event n at n-1
 -- KEYS[5] events   stream  wake-ups of the lane
@@ -25,7 +26,7 @@ redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])
 redis.call("SCARD", KEYS[9])
-local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived")
+local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived", "checks")
 local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3],
     archived = facts[4] }
 if length ~= article.seq and not article.archived then
@@ -61,8 +62,26 @@ local function refusal(status, act, update_id, update)
     end
 end
 
+-- The levels that an article sets for the desk's checks, until it sets others.
+local function set_checks(event)
+    local opens = event.act == "article.published"
+    if not opens and event.act ~= "article.writethru" then return end
+    local sent, checks = string.find(event.envelope, '"checks"', 1, true), ""
+    if sent then
+        local said = cjson.decode(event.envelope).data.checks
+        if said == nil and not opens then return end
+        if type(said) == "table" then checks = cjson.encode(said) end
+    elseif not opens then
+        return
+    end
+    if checks ~= "" or facts[5] then
+        redis.call("HSET", KEYS[2], "checks", checks)
+    end
+end
+
 -- An event has name, fingerprint, act, update, clocked and envelope, as in ARGV of append.lua.
 local function store(event)
+    set_checks(event)
     local seq = article.seq + 1
     local chain = redis.sha1hex(article.chain .. ":" .. seq .. ":" .. event.fingerprint)
     local ms = string.format("%d", now)

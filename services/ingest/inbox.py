@@ -18,7 +18,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from services.ingest.append import Appender
+from services.ingest.checking import Checker
 from services.ingest.core.bodies import Item, read_event
 from services.ingest.judging import judge, report
 from shared.contract.access import INBOX_WRITERS
@@ -50,9 +50,9 @@ class Entry(NamedTuple):
 class Inbox:
     """Reads the inbox while it has *lease*; its events go the way of those that come by HTTP."""
 
-    def __init__(self, redis: Redis, appender: Appender, lease: Lease) -> None:
+    def __init__(self, redis: Redis, checker: Checker, lease: Lease) -> None:
         self._redis = redis
-        self._appender = appender
+        self._checker = checker
         self._lease = lease
         self._fault: str | None = None
 
@@ -129,7 +129,7 @@ class Inbox:
             if not (isinstance(verdict, Event) and verdict.subject in behind):
                 taken.append((entry, verdict))
         events = [verdict for _, verdict in taken if isinstance(verdict, Event)]
-        filed = iter(await self._appender.append(events))
+        filed = iter(await self._checker.file(events, INBOX_WRITERS.checks))
         receipts = [(each, next(filed) if isinstance(of, Event) else of) for each, of in taken]
         report([receipt for _, receipt in receipts], form="inbox")
         behind |= {receipt.article or "" for _, receipt in receipts if is_open(receipt)}

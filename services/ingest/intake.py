@@ -15,8 +15,8 @@ from fastapi import APIRouter, Request, Response
 from structlog.contextvars import bind_contextvars
 
 from services.ingest import answers
-from services.ingest.append import Appender
 from services.ingest.callers import Callers
+from services.ingest.checking import Checker
 from services.ingest.core import binary
 from services.ingest.core.bodies import FORMS, ONE, Item
 from services.ingest.judging import judge, report
@@ -39,7 +39,7 @@ router = APIRouter()
 class Intake:
     """What filing takes: the way to the ledger, and who may go it."""
 
-    appender: Appender
+    checker: Checker
     callers: Callers
     patience: Patience = PATIENCE
 
@@ -64,7 +64,8 @@ async def receive(request: Request) -> Response:
     items = form.items(body)
     rights = await intake.callers.rights(request)
     trace = _trace_of(request)
-    receipts = await _file(intake.appender, await _judge_all(items, rights, trace))
+    judged = await _judge_all(items, rights, trace)
+    receipts = await _file(intake.checker, judged, rights)
     report(receipts, form=form.name, bytes=len(body), caller=rights.who)
     return answers.of_one(receipts[0]) if form.single else answers.of_many(receipts)
 
@@ -109,7 +110,9 @@ async def _judge_all(
     return judged
 
 
-async def _file(appender: Appender, judged: Sequence[Event | Receipt]) -> list[Receipt]:
+async def _file(
+    checker: Checker, judged: Sequence[Event | Receipt], rights: Rights
+) -> list[Receipt]:
     events = [each for each in judged if isinstance(each, Event)]
-    filed = iter(await appender.append(events))
+    filed = iter(await checker.file(events, rights.checks))
     return [next(filed) if isinstance(each, Event) else each for each in judged]

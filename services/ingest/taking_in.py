@@ -80,11 +80,11 @@ class TakingIn:
     ) -> None:
         filed, length = found
         ends = length + len(some) == whole.seq
-        chain, status = (whole.chain, whole.status or "") if ends else ("", "")
+        last = (whole.chain, whole.status or "", whole.checks) if ends else ("", "", "")
         reply = await self._script.run(
             self._redis,
             [keys.article, keys.ledger, keys.lane.dirty],
-            [keys.slug, filed, length, chain, status, *some],
+            [keys.slug, filed, length, *last, *some],
         )
         after = (whole.seq if ends else filed, length + len(some))
         # The reply to a first try may have been lost.

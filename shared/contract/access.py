@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 from shared.contract import acts
+from shared.contract.desk import Check, Level, Levels
 
 Scope = Literal["publish", "correct", "kill", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -33,6 +34,7 @@ class Rights:
     scopes: tuple[Scope, ...]
     articles: tuple[str, ...] = ("*",)
     sources: tuple[str, ...] = ("*",)
+    checks: Levels = field(default_factory=dict)
 
     def has(self, scope: Scope) -> bool:
         """Whether *scope* is among the scopes; `admin` is all of them."""
@@ -86,11 +88,12 @@ class ApiKey:
     sources: tuple[str, ...] = ("*",)
     revoked: datetime | None = None
     expires: datetime | None = None
+    checks: dict[Check, Level] = field(default_factory=dict)
 
     @property
     def rights(self) -> Rights:
         """What its holder may do."""
-        return Rights(f"Key {self.key_id}", self.scopes, self.articles, self.sources)
+        return Rights(f"Key {self.key_id}", self.scopes, self.articles, self.sources, self.checks)
 
     def alive(self, now: datetime) -> tuple[Secret, ...]:
         """Return the secrets that open the door at *now*."""

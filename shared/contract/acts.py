@@ -21,6 +21,7 @@ from pydantic import (
 
 from shared.article.dates import known_locale, known_zone, parse_rfc3339
 from shared.contract.copy_rules import Address, Copy, OneLine, Text, UpdateId
+from shared.contract.desk import Check, Level
 
 
 def _zone(name: str) -> str:
@@ -96,6 +97,7 @@ class _Article(_Data):
     canonical_url: Address | None = None
     update_order: Order | None = None
     embargo_until: Time | None = None
+    checks: dict[Check, Level] | None = None
 
 
 class Published(_Article):

@@ -21,12 +21,15 @@ CHECKS: tuple[Check, ...] = get_args(Check)
 #: From the most lenient to the strictest.
 LEVELS: tuple[Level, ...] = get_args(Level)
 
+#: Those that compare copy with what the article has.
+COMPARING: tuple[Check, ...] = ("dangling-citation", "near-duplicate", "odd-time", "same-quote")
+
 #: What some set; a check that is not in it is as it was.
 Levels = Mapping[Check, Level]
 
 #: Where nobody has set anything. A check warns unasked if it cries wolf nowhere in the corpus of
 #: clean copy, and if what it says holds for any newsroom.
-DEFAULTS: Levels = {
+DEFAULTS: dict[Check, Level] = {
     "dangling-citation": "warn",
     "unused-source": "off",
     "cut-short": "warn",

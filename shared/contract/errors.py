@@ -46,9 +46,10 @@ class FieldError:
 class InvalidEvent(Refused):
     """The event is JSON, but not one of the contract's events."""
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
+    def __init__(self, errors: Sequence[FieldError], detail: str | None = None) -> None:
         fields = ", ".join(error.pointer or "the event" for error in errors[:3])
-        super().__init__("invalid", f"The event's form is wrong at {fields}; see errors.")
+        form = f"The event's form is wrong at {fields}; see errors."
+        super().__init__("invalid", detail or form)
         self.errors = tuple(errors)
 
 

@@ -168,7 +168,7 @@ def _field_errors(error: ValidationError, *prefix: str) -> list[FieldError]:
     """Turn pydantic's errors into ours: one a field, never with what was sent."""
     by_pointer: dict[str, FieldError] = {}
     for item in error.errors(include_url=False, include_input=False, include_context=True):
-        path = [part for part in item["loc"] if part not in (ADDRESS, OBJECT)]
+        path = [part for part in item["loc"] if part not in (ADDRESS, OBJECT, "[key]")]
         pointer = _pointer([*prefix, *path])
         by_pointer.setdefault(pointer, FieldError(pointer, _detail(item)))
     return list(by_pointer.values())

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from shared.contract.access import ApiKey, Scope, Secret, ended
+from shared.contract.desk import Check, Level
 from shared.runtime.clock import new_name, new_secret, now
 from shared.runtime.keys import API_KEYS, API_KEYS_USED
 
@@ -48,11 +49,13 @@ async def create(
     articles: tuple[str, ...] = ("*",),
     sources: tuple[str, ...] = ("*",),
     expires: datetime | None = None,
+    checks: dict[Check, Level] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with the token, which can't be had again."""
     secret, key_id, at = new_secret(), new_name(), now()
     secrets = (_hashed(secret, at),)
-    made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, expires=expires)
+    ends: dict[str, Any] = {"expires": expires, "checks": checks or {}}
+    made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, **ends)
     await redis.hset(API_KEYS, key_id, dumped(made))
     return made, _token(made, secret)
 

@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import Metric as Family
 
+from shared.contract.desk import CHECKS, LEVELS
 from shared.runtime.problems import PROBLEMS
 
 Service = Literal["ingest", "render", "deliver"]
@@ -30,6 +31,7 @@ CounterName = Literal[
     "writethru_events_refused_total",
     "writethru_requests_refused_total",
     "writethru_releases_total",
+    "writethru_findings_total",
     "writethru_wakeups_total",
     "writethru_commits_total",
     "writethru_renders_failed_total",
@@ -137,6 +139,9 @@ METRICS: Mapping[MetricName, Metric] = {
         "ingest",
         "Held events that were due: released, or stopped because they may not be any more.",
         result=("released", "stopped"),
+    ),
+    "writethru_findings_total": _counter(
+        "ingest", "What the desk's checks found, by check.", check=CHECKS, level=LEVELS[1:]
     ),
     "writethru_append_seconds": Metric(
         "histogram",

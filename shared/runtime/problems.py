@@ -113,7 +113,8 @@ PROBLEMS: dict[str, Problem] = {
     "invalid": Problem(
         422,
         "The event's form is wrong",
-        "The event is JSON, but not of the form that its type asks for; or there is no event.",
+        "The event is JSON, but not of the form that its type asks for; or there is no event; or "
+        "the desk's checks refuse its copy.",
         "Mend what errors names, one entry a field, each with its JSON pointer.",
     ),
     "busy": Problem(

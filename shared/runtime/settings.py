@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.runtime.archive import Archive
 from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.tls import check_ca, check_pair, with_tls
@@ -90,6 +91,8 @@ class Settings(BaseModel):
     """The folder for articles that were closed long ago; if not set, none leaves the engine."""
     archive_after: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How many seconds an article has to be closed to be archived; written as 30d or 12h."""
+    checks: dict[Check, Level] | None = dict(DEFAULTS)
+    """Levels of the desk's checks, as `cut-short=hold,odd-time=off`; None for no check at all."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
 
@@ -115,6 +118,13 @@ class Settings(BaseModel):
         if not value.startswith("unix:"):
             parse_engine_url(value)
         return value
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _some_checks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return None if value.strip() == "off" else parse_levels(value)
 
     @field_validator("ingest_listen", "deliver_listen", "metrics_listen", mode="before")
     @classmethod

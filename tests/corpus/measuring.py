@@ -23,6 +23,8 @@ from shared.contract.desk import CHECKS, DEFAULTS, Check, Level
 from shared.contract.events import parse_event
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "checks.md"
+BEGINS, ENDS = "<!-- from tests/corpus -->\n", "<!-- end -->\n"
 #: The article's first event, its updates, and the clock.
 OPENED, POSTED, NOW = "2026-03-01T12:00:00Z", "2026-03-01T12:30:00Z", "2026-03-01T12:31:00Z"
 ALL_ON: dict[Check, Level] = {check: "warn" for check in CHECKS}  # noqa: C420  # mypy's type
@@ -78,6 +80,12 @@ def post(name: str, row: Row) -> Row:
         data["sources"] = [{"n": n, "url": f"https://s.example/{n}"} for n in row["sources"]]
     slug, time = row.get("article", "story"), row.get("time", POSTED)
     return _event(name, slug, "update.posted", time, data)
+
+
+def renewed(page: str) -> str:
+    """Return *page* with the figures as they are."""
+    before, _, rest = page.partition(BEGINS)
+    return f"{before}{BEGINS}{table()}\n{ENDS}{rest.partition(ENDS)[2]}"
 
 
 def table() -> str:

@@ -98,6 +98,7 @@ async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: 
         "scopes": ["read"],
         "articles": ["ferry"],
         "sources": ["*"],
+        "checks": {},
         "created": "",
         "expires": None,
         "revoked": None,

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from services.ingest import inbox as module
 from services.ingest.append import Appender, Checked
+from services.ingest.checking import Checker
 from services.ingest.inbox import CONSUMER, ENTRIES_A_BATCH, Inbox
 from shared.contract.events import MAX_EVENT_BYTES, Event
 from shared.contract.receipts import Receipt
@@ -35,8 +36,8 @@ async def installation(redis: Redis) -> Installation:
 
 
 def an_inbox(redis: Redis, installation: Installation, name: str = "one") -> Inbox:
-    appender = Appender(redis, installation, "fsync")
-    return Inbox(redis, appender, Lease(redis, INBOX_READER, name, LEASE_SECONDS))
+    checker = Checker(redis, installation.lanes, Appender(redis, installation, "fsync"), {})
+    return Inbox(redis, checker, Lease(redis, INBOX_READER, name, LEASE_SECONDS))
 
 
 @asynccontextmanager
@@ -187,7 +188,8 @@ async def test_a_death_between_filing_and_settling_doubles_nothing(
 ) -> None:
     await put(redis, published(id="first"), posted("u1", id="e1"))
     lease = Lease(redis, INBOX_READER, "one", LEASE_SECONDS)
-    async with reading(Inbox(redis, Dying(redis, installation, "fsync"), lease)) as task:
+    dying = Checker(redis, installation.lanes, Dying(redis, installation, "fsync"), None)
+    async with reading(Inbox(redis, dying, lease)) as task:
         await asyncio.wait({task})
     assert await ledger(redis, installation) == ["first", "e1"]
     assert await redis.xlen(INBOX) == 2

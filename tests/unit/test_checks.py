@@ -8,7 +8,7 @@ from services.ingest.core.checks.memory import UPDATES, Memory
 from services.ingest.core.checks.prose import MASK, prose
 from services.ingest.core.checks.quotations import of_update, quotations, same_quote
 from shared.contract.desk import DEFAULTS, in_force, parse_levels
-from tests.corpus.measuring import Row, alarms, faulty, found_in, post
+from tests.corpus.measuring import PAGE, Row, alarms, faulty, found_in, post, renewed
 
 #: What a check is known to miss.
 MISSED = {"In a letter, the minister has asked the banks not to shut branches, as older people "}
@@ -17,6 +17,12 @@ MISSED = {"In a letter, the minister has asked the banks not to shut branches, a
 def test_nothing_that_warns_unasked_warns_of_clean_copy():
     false = [alarm for alarm in alarms() if DEFAULTS[alarm.finding.check] != "off"]
     assert [(alarm.line, alarm.finding.check, alarm.finding.detail) for alarm in false] == []
+
+
+def test_the_figures_on_the_page_are_those_of_the_corpus():
+    """`python -m tests.corpus` renews them."""
+    page = PAGE.read_text("utf-8")
+    assert renewed(page) == page
 
 
 @pytest.mark.parametrize("row", faulty(), ids=lambda row: f"{row['check']}: {row['text'][:40]}")

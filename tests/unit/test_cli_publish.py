@@ -13,6 +13,7 @@ import pytest
 
 from services.cli import sending
 from services.cli.__main__ import run
+from services.cli.publish import told
 from services.cli.sending import requests
 from tests.builders import posted, published
 
@@ -202,3 +203,10 @@ def test_requests_stay_within_the_limits_of_ingest(monkeypatch):
     cut = list(requests(["aaaa", "bbbb", "c", "d", "e", "f", "é" * 9, "g"]))
 
     assert cut == [["aaaa", "bbbb"], ["c", "d", "e"], ["f"], ["é" * 9], ["g"]]
+
+
+def test_findings_are_told_in_a_line_for_people():
+    finding = {"check": "cut-short", "level": "warn", "detail": "The text stops\nthere."}
+    receipt = {"id": "e1", "article": "harbour-bridge", "findings": [finding]}
+    assert list(told(receipt)) == ["harbour-bridge e1: warn cut-short: The text stops there."]
+    assert list(told({"id": "e1", "status": "rejected"})) == []

@@ -191,3 +191,13 @@ def test_a_setting_for_tls_is_refused_where_the_address_has_none(tmp_path: Path)
 
         assert said.startswith(f"WRITETHRU_{name} is for TLS")
         assert "begin WRITETHRU_REDIS_URL with rediss://" in said
+
+
+def test_levels_of_checks_are_set_in_a_line_or_switched_off_together() -> None:
+    def checks(line: str) -> object:
+        return Settings.from_env({"WRITETHRU_CHECKS": line}).checks
+
+    assert checks("cut-short=hold, odd-time=off") == {"cut-short": "hold", "odd-time": "off"}
+    assert checks("off") is None
+    with pytest.raises(SettingsError, match=r"^WRITETHRU_CHECKS: 'cutshort' is no check; the che"):
+        checks("cutshort=warn")

@@ -16,17 +16,23 @@ from shared.contract import acts
 
 _WIRE = {act: wire for wire, act in acts.ACTS.items()}
 _STATUS = {_WIRE[act]: status for act, status in STATUS_AFTER.items()}
+#: The acts that set levels of checks.
+_SETTING = (acts.Published.wire, acts.Writethru.wire)
 _UPDATE = {_WIRE[act]: status for act, status in UPDATE_AFTER.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """An article as filed: its *status*, the *posted* updates, the events *seen*."""
+    """An article as filed: its *status*, the *posted* updates, the events *seen*.
+
+    *checks* are the levels that it sets for the desk's checks, as JSON; empty if none.
+    """
 
     links: tuple[Link, ...]
     status: str | None
     posted: Mapping[str, str]
     seen: Mapping[str, str]
+    checks: str = ""
 
     @property
     def seq(self) -> int:
@@ -47,12 +53,17 @@ def beside(slug: str, records: Sequence[bytes]) -> Beside:
     """
     links = tuple(checked(slug, records))
     status: str | None = None
+    checks = ""
     posted: dict[str, str] = {}
     seen: dict[str, str] = {}
     for its, record in zip(links, records, strict=True):
         event: Mapping[str, Any] = orjson.loads(record)["event"]
         seen[f"{event['id']} {event['source']}"] = f"{its.seq} {its.chain} {its.fingerprint}"
         status = _STATUS.get(event["type"], status)
+        if event["type"] in _SETTING and "checks" in event["data"]:
+            checks = (
+                orjson.dumps(event["data"]["checks"]).decode() if event["data"]["checks"] else ""
+            )
         if event["type"] in _UPDATE and (update_id := update_of(event)):
             posted[update_id] = _UPDATE[event["type"]]
-    return Beside(links, status, posted, seen)
+    return Beside(links, status, posted, seen, checks)

@@ -14,6 +14,8 @@ from shared.contract.events import Event
 
 #: What stops an event in which desk checks found something that an editor has to see.
 CHECK = "check"
+#: Tells append.lua that nothing of an event is to be stored for what checks found in it.
+REFUSE = "refuse"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

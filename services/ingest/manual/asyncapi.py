@@ -9,9 +9,9 @@ from __future__ import annotations
 import orjson
 
 from services.ingest.manual.examples import EVENTS
-from services.ingest.manual.schemas import Json, schemas
+from services.ingest.manual.schemas import Json, bare_finding, schemas
 from shared.contract.copy_rules import MAX_SLUG, SLUG
-from shared.runtime.keys import INBOX, LANES, REFUSED
+from shared.runtime.keys import FINDINGS, INBOX, LANES, REFUSED
 
 VERSION = "1"
 
@@ -46,6 +46,12 @@ def document() -> Json:
                 "entry may be here twice.",
                 "RefusedEntry",
             ),
+            "findings": _channel(
+                FINDINGS,
+                "What the desk's checks found in events that were stored or held, about the newest "
+                "10,000; none of the copy's words. The receipts say more.",
+                "FindingsEntry",
+            ),
             "events": _channel(
                 None,
                 f"The stream {{wt:<tag>}}:events: all events of a lane, as filed. {_TAGS}",
@@ -60,6 +66,7 @@ def document() -> Json:
         "operations": {
             "fileFromInbox": _operation("receive", "inbox"),
             "tellWhatWasRefused": _operation("send", "refused"),
+            "tellWhatChecksFound": _operation("send", "findings"),
             "passEventsOn": _operation("send", "events"),
             "tellOfChanges": _operation("send", "changes"),
         },
@@ -88,6 +95,17 @@ def _messages() -> Json:
                 "data": {**_TEXT, "description": "What was in the entry, up to 256 KiB of it."},
                 "problem": _json_of({"$ref": "#/components/schemas/Problem"}),
                 "entry": {**_TEXT, "description": "The entry's id in the inbox."},
+            }
+        ),
+        "FindingsEntry": _message(
+            {
+                "article": _SLUG,
+                "id": {**_TEXT, "description": "The event's."},
+                "source": {**_TEXT, "description": "The event's."},
+                "update_id": {**_TEXT, "description": "The update; empty for the article's copy."},
+                "status": {"enum": ["accepted", "held"]},
+                "seq": {**_TEXT, "description": "Its number in the ledger; empty if it is held."},
+                "findings": _json_of({"type": "array", "items": bare_finding()}),
             }
         ),
         "EventEntry": _message({"article": _SLUG, "seq": _NUMBER, "chain": _CHAIN, "data": event}),

@@ -35,6 +35,8 @@ DATA: Mapping[str, str] = {
     "canonical_url": "Where the article lives, if elsewhere.",
     "update_order": "How the page orders updates.",
     "embargo_until": "Nobody outside learns of it before; the receipt says held until then.",
+    "checks": "Levels of the desk's checks for this article: an object of check and level. It lets "
+    "nothing off that the key or the installation holds or refuses.",
     "note": "What readers are told about this act. One line.",
     "update_id": "The update; a new one is named after its event when this is left out.",
     "text": "Markdown. [8] points to the source with n 8. Raw HTML is text.",
@@ -63,7 +65,20 @@ RECEIPT: Mapping[str, str] = {
     "spiked": "Of a duplicate: the first was held, and taken out before its release.",
     "chain": "The hash that names the article's history up to it.",
     "durability": "What an accepted event survives.",
-    "findings": "What a desk should look at.",
+    "findings": "What the desk's checks found, for an editor to look at; none in a duplicate.",
     "line": "Of NDJSON, the line that was no event.",
     "problem": "Why it was rejected, or is unknown.",
+}
+
+FINDING: Mapping[str, str] = {
+    "check": "Which check found it.",
+    "level": "What that means: warn, nothing but this; hold, an editor has to release the event; "
+    "refuse, nothing was stored.",
+    "detail": "What is odd, and what to do, for people.",
+    "pointer": "Where in the event it is, a JSON pointer.",
+    "span": "From which character of that field to before which: code points of its NFC form.",
+    "n": "The number of a source.",
+    "update_id": "The other update.",
+    "likeness": "How alike the two are; 1 is the same.",
+    "speakers": "Who is said to have said it, here and there.",
 }

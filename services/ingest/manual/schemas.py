@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.ingest.core.checks.finding import IN_WORDS
 from services.ingest.manual import fields
 from services.ingest.manual.examples import EVENTS
 from shared.contract.acts import ACTS, Act
+from shared.contract.desk import CHECKS, LEVELS
 from shared.contract.events import Envelope
 from shared.runtime.problems import PROBLEMS
 
@@ -90,12 +92,33 @@ def _receipt() -> Json:
     kinds: Json = {
         "id": text, "source": text, "article": text,
         "status": {"enum": _STATUSES}, "seq": {"type": "integer", "minimum": 1},
-        "chain": _HEX, "durability": text, "findings": {"type": "array"},
+        "chain": _HEX, "durability": text, "findings": {"type": "array", "items": _finding()},
         "line": {"type": "integer", "minimum": 1}, "problem": _ref("Problem"),
         "held": {"const": True}, "spiked": {"const": True},
     }  # fmt: skip
     properties = {name: {**kinds[name], "description": fields.RECEIPT[name]} for name in kinds}
     return {"type": "object", "required": ["status"], "properties": properties}
+
+
+def _finding() -> Json:
+    text: Json = {"type": "string"}
+    count: Json = {"type": "integer", "minimum": 0}
+    kinds: Json = {
+        "check": {"enum": list(CHECKS)}, "level": {"enum": list(LEVELS[1:])}, "detail": text,
+        "pointer": text, "span": {"type": "array", "items": count, "minItems": 2, "maxItems": 2},
+        "n": count, "update_id": text, "likeness": {"type": "number", "minimum": 0, "maximum": 1},
+        "speakers": {"type": "array", "items": text},
+    }  # fmt: skip
+    properties = {name: {**kinds[name], "description": fields.FINDING[name]} for name in kinds}
+    needed = ["check", "level", "detail", "pointer"]
+    return {"type": "object", "required": needed, "properties": properties}
+
+
+def bare_finding() -> Json:
+    """Return the schema of a finding without what is in words."""
+    whole = _finding()
+    kept = {name: facts for name, facts in whole["properties"].items() if name not in IN_WORDS}
+    return {**whole, "required": ["check", "level", "pointer"], "properties": kept}
 
 
 def _problem_document() -> Json:

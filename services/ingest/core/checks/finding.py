@@ -9,6 +9,8 @@ from shared.contract.desk import Check, Level
 
 #: More findings of one check in one event than a person reads.
 MAX_FINDINGS = 10
+#: What of a finding repeats words of the copy, or is people's names.
+IN_WORDS = ("detail", "speakers")
 
 
 @dataclass(frozen=True, slots=True)
