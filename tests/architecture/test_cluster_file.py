@@ -76,5 +76,7 @@ def test_the_users_are_made_for_all_nodes_and_everybody_waits_until_they_are_one
 def test_who_makes_the_cluster_is_contained_as_the_command_line_is() -> None:
     ours, made = SERVICES["writethru"], MANY["services"]["assemble"]
 
-    for name in ours.keys() - {"profiles", "depends_on", "env_file", "command"}:
+    for name in ours.keys() - {"profiles", "depends_on", "env_file", "command", "volumes"}:
         assert made[name] == ours[name]
+    # It needs its secret alone, and no article.
+    assert made["volumes"] == ["operator-secret:/secrets/operator:ro"]

@@ -20,6 +20,7 @@ from services.render.core.filed import LedgerError
 from services.render.store import Store
 from services.render.verify import every_article, verify
 from shared.article.article import page_of
+from shared.article.fold import FOLD_REVISION
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
 from shared.runtime.snapshots import Snapshots
@@ -159,7 +160,8 @@ async def test_only_the_articles_rendered_last_are_warm(newsroom):
 
 async def test_a_backlog_is_rendered_in_rounds(newsroom, store, monkeypatch):
     # given more events than a round takes
-    monkeypatch.setattr("services.render.store.ENTRIES_A_ROUND", 50)
+    for module in ("ledger", "store"):
+        monkeypatch.setattr(f"services.render.{module}.ENTRIES_A_ROUND", 50)
     await newsroom.file(published(), *numbered(120))
     # when they are rendered
     await store.render(SLUG)
@@ -273,7 +275,7 @@ async def test_a_sound_article_has_no_differences(newsroom, store):
 
 
 DAMAGES = {
-    "article: it is not at version 3, its chain and fold 1": (
+    f"article: it is not at version 3, its chain and fold {FOLD_REVISION}": (
         "hset",
         "article",
         "version_chain",
