@@ -123,9 +123,7 @@ METRICS: Mapping[MetricName, Metric] = {
         code=tuple(PROBLEMS),
     ),
     "writethru_requests_refused_total": _counter(
-        "ingest",
-        "Requests that were refused as a whole, by the problem's code.",
-        code=tuple(PROBLEMS),
+        "ingest", "Requests refused as a whole, by the problem's code.", code=tuple(PROBLEMS)
     ),
     "writethru_held_events": Metric(
         "gauge", ("ingest",), "Events that are held: under embargo, or for an editor to look at."
