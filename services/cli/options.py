@@ -35,7 +35,9 @@ def environment(settings: Settings) -> Mapping[str, str]:
     """Return the environment in which a service runs with *settings*."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     values = {field: getattr(settings, field) for field in Settings.model_fields}
-    return own | {_name(field): _text(v) for field, v in values.items() if v is not None}
+    said = {_name(field): _text(value) for field, value in values.items() if value is not None}
+    # Of this one, None is no default: nothing is checked.
+    return own | said | ({} if settings.checks else {_name("checks"): "off"})
 
 
 def address(listen: Listen) -> str:
@@ -56,4 +58,6 @@ def _name(field: str) -> str:
 def _text(value: object) -> str:
     if isinstance(value, Listen):
         return listening(value.host, value.port)
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={level}" for name, level in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
