@@ -12,10 +12,13 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from services.render.archiving import Archiver
 from shared.article.dates import rfc3339
 from shared.contract.access import Scope
 from shared.runtime.api_keys import revoke
+from shared.runtime.archive import Archive
 from shared.runtime.engine import Engine
+from shared.runtime.installation import Installation
 from tests.builders import (
     SLUG,
     closed,
@@ -451,3 +454,19 @@ async def test_an_article_that_is_not_there_has_no_history(keyed):
     answer = await keyed.get(f"{HISTORY}/1.json", **await a_key(keyed))
 
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-article")
+
+
+async def test_an_article_in_the_archive_has_its_history_still(redis, engine, tmp_path):
+    async with open_newsstand(redis, engine.url, history="public", archive_dir=tmp_path) as stand:
+        # given a closed article that has left the engine
+        await stand.publish(published(), posted("u1", "The first."), posted("u2"), closed())
+        before = (await stand.get(f"{HISTORY}/2.txt")).content
+        here = Installation(stand.newsroom.lanes, stand.newsroom.key)
+        archiver = Archiver(redis, here, Archive(tmp_path), after=0)
+        await archiver.archive(SLUG)
+        assert not await redis.exists(stand.newsroom.keys().ledger)
+        # when a process that knows nothing of it is asked
+        async with open_newsstand(redis, engine.url, history="public", archive_dir=tmp_path) as new:
+            # then it answers as before
+            assert (await new.get(f"{HISTORY}/2.txt")).content == before
+            assert (await new.get(f"{HISTORY}/1..3.json")).status_code == 200
