@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz.distance import Indel
 
@@ -43,6 +44,7 @@ class Features:
     content: frozenset[int]
 
 
+@lru_cache(maxsize=8)
 def features(text: str) -> Features:
     """Return what of *text* is compared."""
     copy = _CITATION.sub(_blank, prose(text[: MAX_WORDS * 12]))
@@ -88,9 +90,9 @@ def _likeness(ours: Features, theirs: Features) -> float:
 
 def _likeness_of_leads(ours: Features, theirs: Features) -> float:
     """Compare the leads, but not of what comes from one mould: there the rest is alike as well."""
-    if _conflict(ours.numbers, theirs.numbers):
-        return 0.0
     shared = ours.stretches & theirs.stretches
+    if not shared or _conflict(ours.numbers, theirs.numbers):
+        return 0.0
     if min(len(ours.lead), len(theirs.lead)) < MIN_LEAD or len(_apart(ours, shared)) < 2:
         return 0.0
     said = {word for run in shared for word in run} & ours.content
@@ -117,7 +119,7 @@ def _conflict(ours: frozenset[int], theirs: frozenset[int]) -> bool:
 
 
 def _is_number(word: str) -> bool:
-    return any(char.isdigit() for char in word)
+    return not word.isalpha() and any(map(str.isdigit, word))
 
 
 def _is_name(copy: str, word: re.Match[str]) -> bool:

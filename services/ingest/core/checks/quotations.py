@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 
 from rapidfuzz.distance import Indel
@@ -65,6 +66,7 @@ class Quotation:
     update_id: str = ""
 
 
+@lru_cache(maxsize=8)
 def quotations(text: str) -> tuple[Quotation, ...]:
     """Return the quotations in *text* that are somebody's."""
     copy = prose(text)
