@@ -52,6 +52,9 @@ def open_each(stack: Stack, browser: Chrome) -> Iterator[str]:
     }.items():
         story(stack, browser, events).open()
         yield name
+    for rest in ("/versions/4", f"/versions/2..{before.version}"):
+        before.open(rest)
+        yield f"history-{rest.rpartition('/')[2]}"
     long = story(stack, browser, stories.long_coverage())
     before.open("/corrections")
     yield "corrections"

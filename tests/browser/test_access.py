@@ -32,7 +32,7 @@ RUN_AXE = """
 
 PAGES = (
     "every kind", "bad day", "right to left", "empty", "ended", "corrections", "updates", "latest",
-    "killed", "missing",
+    "killed", "missing", "version", "comparison", "right to left compared",
 )  # fmt: skip
 
 
@@ -52,6 +52,9 @@ def addresses(stack: Stack, _chrome: Chrome) -> dict[str, str]:
     return {name: page.path for name, page in pages.items()} | {
         "updates": f"{pages['updates'].path}/pages/2",
         "corrections": f"{pages['every kind'].path}/corrections",
+        "version": f"{pages['every kind'].path}/versions/4",
+        "comparison": f"{pages['every kind'].path}/versions/2..{pages['every kind'].version}",
+        "right to left compared": f"{pages['right to left'].path}/versions/1..3",
         "latest": "/",
         "missing": "/articles/nowhere",
     }
