@@ -37,13 +37,16 @@ def command(
     """Print what changed between versions A and B of an article, word by word.
 
     In colour in a terminal, elsewhere as [-removed-] and {+added+}. What was taken back since is in
-    neither.
+    neither; of a killed article, this prints the line that stands in its place.
     """
     path = f"/articles/{check_slug(slug)}/versions/{before}..{after}.json"
     found = asyncio.run(fetch(url, path, key))
     document: dict[str, Any] = orjson.loads(found)
-    if as_json or "updates" not in document:
+    if as_json:
         put(found + b"\n")
+        return
+    if "updates" not in document:  # killed: its line of text, as `page` prints it
+        put(asyncio.run(fetch(url, f"/articles/{slug}.txt", key)))
         return
     console = Console(highlight=False, soft_wrap=True)
     for line in _told(document, coloured=console.is_terminal):

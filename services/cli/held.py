@@ -232,10 +232,15 @@ def _reason(held: Held) -> str:
 
 def _until(held: Held) -> str:
     if held.stop == CHECK:
-        return "when an editor releases it: a desk check"
+        return f"when an editor releases it: {', '.join(_checks(held)) or 'a desk check'}"
     if held.stop:
         return f"when an editor releases it: {held.stop}"
     return f"with {held.behind}" if _reason(held) == "behind" else _when(held.at)
+
+
+def _checks(held: Held) -> Sequence[str]:
+    """Return the checks that found something in it, each once, in the order of their findings."""
+    return list(dict.fromkeys(str(each["check"]) for each in held.findings))
 
 
 def _when(at: float) -> str:

@@ -206,12 +206,15 @@ def _end(text: str) -> datetime:
 
 def _rights(key: ApiKey) -> str:
     until = f"; until {_time(key.expires)}" if key.expires else ""
-    set_ = ", ".join(f"{check}={level}" for check, level in key.checks.items())
-    levels = f"; checks {set_}" if set_ else ""
+    levels = f"; {_set(key)}" if key.checks else ""
     return (
         f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
         f"sources {', '.join(key.sources)}{levels}{until}"
     )
+
+
+def _set(key: ApiKey) -> str:
+    return "checks " + ", ".join(f"{check}={level}" for check, level in key.checks.items())
 
 
 def _levels(line: str) -> dict[Check, Level]:
@@ -222,14 +225,15 @@ def _levels(line: str) -> dict[Check, Level]:
 
 
 def _state(key: ApiKey) -> str:
-    """Say what ends of a key, and when, or how it ended."""
+    """Say what ends of a key, and when, or how it ended; and what levels it sets."""
     if key.revoked:
         return f"revoked {_time(key.revoked)}"
     if key.expires and ended(key.expires, now()):
         return f"expired {_time(key.expires)}"
     ends = [each.expires for each in key.alive(now()) if each.expires]
     older = [f"an older token ends {_time(max(ends))}"] if ends else []
-    return "; ".join([*([f"expires {_time(key.expires)}"] if key.expires else []), *older])
+    expires = [f"expires {_time(key.expires)}"] if key.expires else []
+    return "; ".join([*expires, *older, *([_set(key)] if key.checks else [])])
 
 
 def _row(key: ApiKey, used: datetime | None) -> tuple[str, ...]:

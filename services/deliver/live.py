@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
@@ -90,7 +91,15 @@ class ArticleStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused is raised before the response starts."""
         request = Request(scope)
-        slug, since, form = slug_of(request), _place_of(request), form_of(request)
+        slug = slug_of(request)
+        try:
+            since, form = _place_of(request), form_of(request)
+        except HTTPException:
+            news = await self._feeds["json"].since(slug, NOWHERE)
+            if news.kind != "killed":
+                raise
+            await respond(request, gone(news.to, news.document))(scope, receive, send)
+            return
         reader = StreamReader()
         with self._streams.opened(reader), self._channels.opened(slug, form) as channel:
             mark = since or await self._now(slug)

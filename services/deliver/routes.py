@@ -35,7 +35,7 @@ from services.deliver.firehose import Firehose
 from services.deliver.hub import Hub
 from services.deliver.latest import Latest, written
 from services.deliver.lending import Lending
-from services.deliver.live import ArticleStream
+from services.deliver.live import NOWHERE, ArticleStream
 from services.deliver.pages import Pages
 from services.deliver.reading import Reading
 from services.deliver.requests import (
@@ -176,8 +176,13 @@ class Routes:
 
     async def changes(self, request: Request) -> Response:
         """What a reader of some version lacks, at once or as soon as there is something."""
-        slug, since, wait = slug_of(request), since_of(request) or Mark(), wait_of(request)
-        form = form_of(request)
+        slug = slug_of(request)
+        try:
+            since, wait, form = since_of(request) or Mark(), wait_of(request), form_of(request)
+        except HTTPException:
+            if (news := await self.feeds["json"].since(slug, NOWHERE)).kind == "killed":
+                return _told(request, news)
+            raise
         news = await self.feeds[form].since(slug, since)
         if news.kind == "nothing" and wait:
             await self.waiting.for_news(slug, form, news.to, wait)

@@ -76,7 +76,7 @@ async def test_the_list_says_why_and_until_when_and_nothing_of_the_text(
         "RELEASED",
         FAR,
         "with u1",
-        "when an editor releases it: a desk check",
+        "when an editor releases it: length",
     ]
     assert (first["reason"], first["until"], first["behind"]) == ("embargo", FAR, None)
     assert (second["reason"], second["until"], second["behind"]) == ("behind", FAR, "u1")
@@ -97,7 +97,7 @@ async def test_show_has_the_text_and_what_was_found(
 
     assert lines[0] == f"u2 of {SOURCE}: update.posted of {SLUG}"
     assert f"text: {SECRET}" in lines
-    assert lines[1].endswith("; released when an editor releases it: a desk check")
+    assert lines[1].endswith("; released when an editor releases it: length")
     assert "found at /data/text, length: It is long." in lines
     assert orjson.loads(line)["event"]["data"]["text"] == SECRET
 

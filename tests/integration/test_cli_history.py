@@ -94,6 +94,7 @@ async def test_what_was_taken_back_is_in_neither(stand):
     for words in (("diff", SLUG, "1", "3"), ("page", SLUG, "--version", "3")):
         status, said, _ = await run(stand, *words, "--key", token)
         assert (status, "Legal advice." in said, "bridge is" in said) == (0, True, False)
+        assert said.startswith("🚫 Withdrawn: ")
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,16 @@ async def test_a_key_is_listed_with_its_end_and_its_last_use(redis: Redis, engin
     assert f" {facts['last_used']}  expires {facts['expires']}" in row
 
 
+async def test_a_key_is_listed_with_the_levels_that_it_sets(redis: Redis, engine: Engine) -> None:
+    await made(engine, "--scope", "publish", "--checks", "cut-short=hold,odd-time=off")
+
+    (facts,) = await listed(engine)
+    _, (_, row), _ = await keys("list", "--redis-url", engine.url)
+
+    assert facts["checks"] == {"cut-short": "hold", "odd-time": "off"}
+    assert row.endswith("  checks cut-short=hold, odd-time=off")
+
+
 async def test_an_expired_key_is_listed_as_such_and_opens_with_another_token_and_end(
     redis: Redis, engine: Engine
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shared.article.editing import GIST_CHARS, gist
 from shared.article.formats import html, versions
 from shared.article.formats.citations import body_numbers, cited_copy, linked, listed_sources
-from tests.builders import OPENING, article, posted, published, retracted, revised
+from tests.builders import OPENING, article, corrected, posted, published, retracted, revised
 
 EIGHT = {"n": 8, "url": "https://example.org/8", "title": "Port"}
 LINK = '<a id="c8-u1" class="cite" role="doc-noteref" href="#s8-u1">[8]</a>'
@@ -122,3 +122,23 @@ def test_an_article_as_it_stood_has_the_sources_that_its_updates_cite():
     ids = re.findall(r' id="([^"]+)"', page)
     assert "s8-u1" in ids
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_an_article_as_it_stood_lists_what_it_listed_then_and_leads_to_it_on_the_page():
+    posts = [posted(f"u{n}", f"Turn {n}.", key_event=n < 3) for n in range(1, 60)]
+    shown = article(
+        published(body="Open [8]."),
+        *posts,
+        revised("u1", sources=[EIGHT]),
+        corrected("u1", "Turn one.", "It was one."),
+    )
+    page = versions.version_page(shown, frozenset({"u2"}), versions.Place(62, 62, OPENING))
+
+    lists = re.findall(r"<ol(?: class=\"corrections\")?>\n(.*?)</ol>", page, re.DOTALL)
+    events, corrections = lists[0], lists[1]
+    assert re.findall(r'href="([^"]+)"', events) == ["#u-u1"]
+    assert "Turn one." in events
+    assert re.findall(r'href="([^"]+)"', corrections) == ["#u-u1"]
+    assert "It was one." in corrections
+    assert 'href="#s8-u1">[8]</a>' in page.partition("Turn one.")[2].partition("u-u1")[0]
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r' id="([^"]+)"', page))

@@ -15,7 +15,9 @@ from shared.article.article import Article, Copy, Update
 from shared.article.comparison import Comparison, Difference
 from shared.article.dates import rfc3339
 from shared.article.difference import Line
+from shared.article.editing import corrections, key_events
 from shared.article.formats import html, json
+from shared.article.formats.citations import body_sources, cited_blocks
 from shared.article.order import displayed
 
 #: A page of more updates than this would be none; `.txt` and `.json` have all.
@@ -54,8 +56,10 @@ def version_page(
     return html.rendered(
         "version.html",
         head,
-        body=article.body,
+        body_blocks=cited_blocks(article.body, body_sources(shown)),
+        key_events=key_events(head, (each for each in shown if each.update_id not in masked)),
         updates=displayed(head, shown),
+        corrections=corrections(shown),
         left_out=head.posted - len(shown),
         place=place,
         history=f"/articles/{head.slug}/versions",
