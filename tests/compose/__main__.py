@@ -7,8 +7,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.compose import cluster, story
 from tests.compose.docker import CantRun, Docker, StepFailed, a_docker, a_project
-from tests.compose.story import tell
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,8 @@ def main() -> int:
             environ = stack.enter_context(a_docker())
             folder = stack.enter_context(a_project(ROOT))
             docker = stack.enter_context(Docker.of(folder, environ))
-            tell(docker)
+            story.tell(docker)
+            cluster.tell(docker)
     except CantRun as error:
         print(f"tests/compose/run: {error}", file=sys.stderr)
         return 1

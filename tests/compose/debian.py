@@ -21,13 +21,18 @@ from tests.waiting import until_sync
 
 #: Kept between runs: it takes longest to make.
 TREE = Path("/var/cache/writethru-compose/trixie")
-INSIDE = "ca-certificates,docker-compose,python3,python3-pip,python3-venv,redis-server,redis-tools"
+INSIDE = (
+    "ca-certificates,docker-compose,prometheus,python3,python3-pip,python3-venv,redis-server,"
+    "redis-tools"
+)
 COMPOSE = TREE / "usr/libexec/docker/cli-plugins/docker-compose"
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
 PROGRAMS = {"dockerd": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
+PROMTOOL = "usr/bin/promtool"
 PYTHON, REDIS = "python:3.13-slim-trixie", "redis:8"
-#: The official image's number for it.
-REDIS_USER = "999"
+PROMETHEUS = "prom/prometheus:v3.14.0"
+#: The official images' numbers for them.
+REDIS_USER, PROMETHEUS_USER = "999", "65534"
 START_SECONDS = STOP_SECONDS = 60.0
 REASON = 300
 
@@ -50,6 +55,7 @@ def private_docker() -> Iterator[Mapping[str, str]]:
                 PYTHON, environ, *_for_builds(), without=("usr/bin/redis-*", "usr/libexec/docker")
             )
             _import(REDIS, environ, "WORKDIR /data", "VOLUME /data", 'CMD ["redis-server"]')
+            _import(PROMETHEUS, environ, 'ENTRYPOINT ["/usr/bin/prometheus"]')
             yield environ
 
 
@@ -65,7 +71,7 @@ def _install() -> None:
 
 
 def _make_tree() -> None:
-    if COMPOSE.exists() and (TREE / "data").exists():
+    if COMPOSE.exists() and (TREE / PROMTOOL).exists() and (TREE / "data").exists():
         return
     print("making a tree of Debian 13, once", flush=True)
     shutil.rmtree(TREE, ignore_errors=True)
@@ -82,9 +88,11 @@ def _make_tree() -> None:
         _must(["chroot", str(TREE), *command.split(), REDIS_USER, "redis"], "no user for Redis")
     shutil.rmtree(TREE / "var/cache/apt", ignore_errors=True)
     shutil.rmtree(TREE / "var/lib/apt/lists", ignore_errors=True)
-    data = TREE / "data"
-    data.mkdir()
-    os.chown(data, int(REDIS_USER), int(REDIS_USER))
+    # The images' folders for data belong to their users, and so do volumes made from them.
+    for name, user in (("prometheus", PROMETHEUS_USER), ("data", REDIS_USER)):
+        folder = TREE / name
+        folder.mkdir()
+        os.chown(folder, int(user), int(user))
 
 
 def _mirror() -> str:

@@ -26,8 +26,8 @@ WRITETHRU_ARCHIVE_DIR=/archive
 """
 #: What the image is made of, and what an operator copies.
 PARTS = (
-    *("Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example"),
-    *("requirements.lock", "services", "shared"),
+    *("Dockerfile", ".dockerignore", "docker-compose.yml", "docker-compose.cluster.yml"),
+    *(".env.example", "requirements.lock", "services", "shared", "observability"),
 )
 HEALTH = "{{.Name}}: {{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}"
 LAST_LINES, LINE = 25, 300

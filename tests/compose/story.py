@@ -57,6 +57,11 @@ LIST, SHOW, RELEASE, SPIKE = (
     f"{HELD} spike update-7",
 )
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+WATCH = "docker compose --profile observability up --detach --wait prometheus"
+ASK = (
+    "docker compose exec -T prometheus promtool query instant http://127.0.0.1:9090"
+    " 'count by (service) (up{job=\"writethru\"} == 1)'"
+)
 TRACE = f"docker compose logs --no-log-prefix | grep {TRACE_ID}"
 EXPORT = "docker compose run --rm -T writethru export --with-key > newsroom.ndjson"
 IMPORT = "docker compose run --rm -T writethru import < newsroom.ndjson"
@@ -91,60 +96,62 @@ def tell(docker: Docker) -> None:
         StepFailed, AssertionError: something didn't happen as it should.
     """
     begun = time.monotonic()
-    with _step("install"):
+    with step("install"):
         _install(docker)
-    with _step("who may do what"):
+    with step("who may do what"):
         _look_at_rights(docker)
-    with _step("the sample coverage, through the published port"):
+    with step("the sample coverage, through the published port"):
         token = docker.run(EXPIRING).splitlines()[-1]
         docker.run(KEY)
         reading = docker.run(KEY.replace("publish --scope correct", "read")).splitlines()[-1]
         _publish_the_sample(docker, token)
-    reader = Reader(_deliver(docker))
+    reader = Reader(deliver(docker))
     until_sync(reader.listening, RECOVERY_SECONDS)
-    newsroom = Newsroom(_ingest(docker), token)
+    newsroom = Newsroom(ingest(docker), token)
     for service in ("render", "ingest", "redis", "deliver"):
-        with _step(f"kill -9 {service} while events are filed"):
-            _go_on(newsroom)
+        with step(f"kill -9 {service} while events are filed"):
+            go_on(newsroom)
             _kill(docker, docker.containers(service)[0])
-            _go_on(newsroom)
-    with _step("four renderers, one of them killed"):
+            go_on(newsroom)
+    with step("four renderers, one of them killed"):
         docker.run(SCALE)
         renderers = docker.containers("render")
         assert len(renderers) == 4, renderers
         _kill(docker, renderers[0])
-        _go_on(newsroom)
-    with _step("an upgrade, one service after another, while events are filed"):
+        go_on(newsroom)
+    with step("Prometheus finds every process"):
+        _watch(docker)
+    with step("an upgrade, one service after another, while events are filed"):
         _upgrade(docker)
-        _go_on(newsroom)
-    with _step("and back"):
+        go_on(newsroom)
+    with step("and back"):
         docker.set("IMAGE_TAG=test\n")
         _roll_out(docker, "writethru:test")
-        _go_on(newsroom)
-    with _step("nothing is missing"):
+        go_on(newsroom)
+    with step("nothing is missing"):
         newsroom.stop()
         print(f"    the longest wait for a receipt was {newsroom.longest:.1f} s")
-        _check(docker, newsroom, reading)
-        _check_reader(newsroom, reader)
-    with _step("an embargo that is broken, and a text that must not exist"):
+        check(docker, newsroom, reading)
+        check_reader(newsroom, reader)
+    with step("an embargo that is broken, and a text that must not exist"):
         _redact(docker, token)
-    with _step("one event, followed through the logs"):
+    with step("one event, followed through the logs"):
         _follow_one(docker, token)
-    with _step("down, and up again"):
+    with step("down, and up again"):
         docker.run(DOWN)
         docker.run(UP_AGAIN)
-        _check(docker, newsroom, reading)
-    with _step("the archive, which holds nothing yet"):
+        check(docker, newsroom, reading)
+    with step("the archive, which holds nothing yet"):
         for command in ARCHIVE:
             docker.run(command)
-    with _step("a backup, the loss of all volumes, and a restore"):
+    with step("a backup, the loss of all volumes, and a restore"):
         for command in (STOP_ENGINE, BACK_UP, START_ENGINE, REMOVE, RESTORE, UP_AGAIN):
             docker.run(command)
-        _check(docker, newsroom, reading)
-    with _step("an export, the loss of all volumes, and an import"):
+        check(docker, newsroom, reading)
+    with step("an export, the loss of all volumes, and an import"):
         for command in (EXPORT, REMOVE, IMPORT, UP_AGAIN):
             docker.run(command)
-        _check(docker, newsroom, reading)
+        check(docker, newsroom, reading)
     untold = set(DOCUMENTED) - docker.said
     assert not untold, f"documented and not run: {untold}"
     print(f"ok: {newsroom.filed()} events, none missing, in {time.monotonic() - begun:.0f} s")
@@ -198,7 +205,7 @@ def _inside(docker: Docker, service: str, command: str) -> str:
 
 def _publish_the_sample(docker: Docker, token: str) -> None:
     sample = str(Path(coverage.__file__).with_name("coverage.ndjson"))
-    receipts = _writethru("publish", sample, "--to", _ingest(docker), "--key", token)
+    receipts = _writethru("publish", sample, "--to", ingest(docker), "--key", token)
     assert receipts.count('"status":"accepted"') == len(coverage.load()), receipts
     page = _writethru("fold", sample, "--format", "text")
     (slug,) = {event["subject"] for event in coverage.load()}
@@ -230,7 +237,7 @@ def _kill(docker: Docker, container: str) -> None:
     until_sync(is_back, RECOVERY_SECONDS)
 
 
-def _go_on(newsroom: Newsroom) -> None:
+def go_on(newsroom: Newsroom) -> None:
     """Wait until some more events are acknowledged."""
     enough = newsroom.filed() + EVENTS_BETWEEN
     until_sync(lambda: newsroom.failed() or newsroom.filed() >= enough, RECOVERY_SECONDS)
@@ -260,7 +267,7 @@ def _roll_out(docker: Docker, image: str) -> None:
     assert after["redis"] == engine, "the engine was not left alone"
 
 
-def _check(docker: Docker, newsroom: Newsroom, token: str) -> None:
+def check(docker: Docker, newsroom: Newsroom, token: str) -> None:
     """Compare what is stored and shown with what was acknowledged."""
     assert "all as the ledgers give them" in docker.run(VERIFY)
     for slug, receipts in newsroom.receipts.items():
@@ -270,6 +277,18 @@ def _check(docker: Docker, newsroom: Newsroom, token: str) -> None:
         assert [(each["id"], each["seq"], each["chain"]) for each in ledger] == filed, slug
         shown = orjson.loads(_get(docker, f"/articles/{slug}.json"))
         assert (shown["version"], shown["chain"]) == (filed[-1][1], filed[-1][2]), slug
+
+
+def _watch(docker: Docker) -> None:
+    docker.run(WATCH)
+    processes = {"ingest": 1, "render": 4, "deliver": 1}
+
+    def all_seen() -> bool:
+        said = docker.run(ASK, quiet=True)
+        return all(f'{{service="{name}"}} => {many} ' in said for name, many in processes.items())
+
+    until_sync(all_seen, RECOVERY_SECONDS)
+    docker.run("docker compose --profile observability stop prometheus")
 
 
 def _redact(docker: Docker, token: str) -> None:
@@ -302,10 +321,10 @@ def _follow_one(docker: Docker, token: str) -> None:
 def _file(docker: Docker, token: str, *events: Envelope) -> None:
     path = docker.folder / "events.ndjson"
     path.write_bytes(b"\n".join(map(orjson.dumps, events)))
-    _writethru("publish", str(path), "--to", _ingest(docker), "--key", token)
+    _writethru("publish", str(path), "--to", ingest(docker), "--key", token)
 
 
-def _check_reader(newsroom: Newsroom, reader: Reader) -> None:
+def check_reader(newsroom: Newsroom, reader: Reader) -> None:
     """See that the one who watched was told of everything, once and in order."""
     filed = {slug: len(receipts) for slug, receipts in newsroom.receipts.items()}
     with suppress(AssertionError):
@@ -320,26 +339,26 @@ def _check_reader(newsroom: Newsroom, reader: Reader) -> None:
 def _ledger(docker: Docker, slug: str, token: str) -> str:
     headers = {"authorization": f"Bearer {token}"}
     answer = httpx2.get(
-        f"{_ingest(docker)}/v1/articles/{slug}/events", headers=headers, trust_env=False
+        f"{ingest(docker)}/v1/articles/{slug}/events", headers=headers, trust_env=False
     )
     return answer.raise_for_status().text
 
 
 def _get(docker: Docker, path: str) -> str:
-    answer = httpx2.get(f"{_deliver(docker)}{path}", trust_env=False)
+    answer = httpx2.get(f"{deliver(docker)}{path}", trust_env=False)
     return answer.text if answer.is_success else ""
 
 
-def _ingest(docker: Docker) -> str:
+def ingest(docker: Docker) -> str:
     return f"http://127.0.0.1:{docker.ingest_port}"
 
 
-def _deliver(docker: Docker) -> str:
+def deliver(docker: Docker) -> str:
     return f"http://127.0.0.1:{docker.deliver_port}"
 
 
 @contextmanager
-def _step(title: str) -> Iterator[None]:
+def step(title: str) -> Iterator[None]:
     print(title, flush=True)
     begun = time.monotonic()
     yield

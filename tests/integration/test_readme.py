@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.story import DOCUMENTED
+from tests.compose import cluster, story
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
+#: What the long run in containers runs as documented.
+DOCUMENTED = (*story.DOCUMENTED, *cluster.DOCUMENTED)
 
 
 def blocks(page: str) -> list[str]:
