@@ -52,7 +52,8 @@ def record_with(provider: Any) -> None:
 def traced(name: str, traces: Sequence[Trace], **facts: str | int) -> Iterator[Trace | None]:
     """Do a piece of work for *traces*; yield the trace that what comes of it belongs to.
 
-    It is the last of them, which the span is in; the span is linked to the others.
+    It is the last of them, which the span is in; the span is linked to the others. What is done
+    for a trace has a line in the log, so that an event can be followed without a collector.
     """
     last = traces[-1] if traces else None
     if _tracer is None and last is None:
@@ -64,6 +65,9 @@ def traced(name: str, traces: Sequence[Trace], **facts: str | int) -> Iterator[T
         else:
             with _span(name, traces, facts) as trace:
                 yield trace
+        if last:
+            others = {trace.trace_id for trace in traces} - {last.trace_id}
+            _log.info("trace.followed", step=name, **facts, others=sorted(others)[:MAX_LINKS])
 
 
 @contextmanager

@@ -315,7 +315,7 @@ def _follow_one(docker: Docker, token: str) -> None:
     def named() -> set[str]:
         return {orjson.loads(line)["service"] for line in docker.run(TRACE).splitlines()}
 
-    until_sync(lambda: named() >= {"ingest", "render"}, RECOVERY_SECONDS)
+    until_sync(lambda: named() == {"ingest", "render", "deliver"}, RECOVERY_SECONDS)
 
 
 def _file(docker: Docker, token: str, *events: Envelope) -> None:

@@ -74,7 +74,7 @@ def test_one_trace_leads_from_the_publishers_request_to_the_change_that_is_told(
 ) -> None:
     with collecting() as collector:
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-        wanted |= {"WRITETHRU_LOG_LEVEL": "debug", "WRITETHRU_METRICS_LISTEN": "127.0.0.1:0"}
+        wanted |= {"WRITETHRU_LOG_LEVEL": "info", "WRITETHRU_METRICS_LISTEN": "127.0.0.1:0"}
         with running(tmp_path, **wanted) as stack:
             stack.file([published()])
             stack.page(SLUG, 1)
@@ -111,9 +111,11 @@ def test_one_trace_leads_from_the_publishers_request_to_the_change_that_is_told(
             said = stack.said()
     assert not any(WORD.encode() in body for body in collector.bodies)
     logged = [orjson.loads(line) for line in said.splitlines() if line.startswith("{")]
-    assert {line["service"] for line in logged if line.get("trace") == TRACE} >= {
-        "ingest",
-        "render",
+    steps = [line for line in logged if line["event"] == "trace.followed"]
+    assert {(line["service"], line["step"]) for line in steps if line["trace"] == TRACE} == {
+        ("ingest", "events append"),
+        ("render", "article render"),
+        ("deliver", "change deliver"),
     }
 
 
