@@ -6,6 +6,7 @@ retracted takes its headline and its words out of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ PROVENANCES: Mapping[str | None, str] = {"automated": "Automated text", "wire": 
 #: As many entries as a page lists above and below its copy; the newest stay.
 LISTED = 10
 GIST_CHARS = 90
+_MARKER = re.compile(r" ?\[(0|[1-9][0-9]{0,3})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,19 @@ def key_events(head: Head, updates: Iterable[Update]) -> list[Update]:
 
 
 def gist(update: Update) -> str:
-    """Return the headline, or else how the text begins, cut between words and marked so."""
+    """Return the headline, or else how the text begins, cut between words and marked so.
+
+    Citations of its sources are left out: where a gist stands they lead nowhere.
+    """
     if update.headline or update.copy is None:
         return update.headline or ""
-    first = update.copy.text.partition("\n")[0].lstrip("#").strip()
+    first = _uncited(update, update.copy.text.partition("\n")[0]).lstrip("#").strip()
     if len(first) <= GIST_CHARS:
         return first
     cut = first[:GIST_CHARS]
     return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:.–—") + "…"
+
+
+def _uncited(update: Update, text: str) -> str:
+    sources = {source.n for source in update.sources}
+    return _MARKER.sub(lambda marker: "" if int(marker[1]) in sources else marker[0], text)

@@ -89,6 +89,7 @@ def test_every_link_on_a_page_leads_to_something_on_it_and_every_id_is_there_onc
         ({"text": "Cars **cross**.\n\nMore."}, "Cars cross."),
         ({"text": "word " * 40}, ("word " * 18).strip() + "…"),
         ({"text": "x" * 200}, "x" * GIST_CHARS + "…"),
+        ({"text": "Cars [8] cross[8][9].", "sources": [EIGHT]}, "Cars cross[9]."),
     ],
 )
 def test_a_key_event_is_told_by_its_headline_or_how_it_begins(facts, expected):
