@@ -11,17 +11,19 @@ from typing import TypeVar, overload
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
+#: No test is about how long something takes; a busy machine may need this to start a process.
+_LIMIT_SECONDS = 30.0
 
 
 @overload
-async def until(condition: Callable[[], Awaitable[T]], limit: float = 10.0) -> T: ...
+async def until(condition: Callable[[], Awaitable[T]], limit: float = _LIMIT_SECONDS) -> T: ...
 
 
 @overload
-async def until(condition: Callable[[], T], limit: float = 10.0) -> T: ...
+async def until(condition: Callable[[], T], limit: float = _LIMIT_SECONDS) -> T: ...
 
 
-async def until(condition: Callable[[], object], limit: float = 10.0) -> object:
+async def until(condition: Callable[[], object], limit: float = _LIMIT_SECONDS) -> object:
     """Return the first true result of *condition*, plain or awaitable.
 
     Raises:
@@ -37,7 +39,7 @@ async def until(condition: Callable[[], object], limit: float = 10.0) -> object:
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def until_sync(condition: Callable[[], T], limit: float = 10.0) -> T:
+def until_sync(condition: Callable[[], T], limit: float = _LIMIT_SECONDS) -> T:
     """Do the same where no loop runs."""
     deadline = time.monotonic() + limit
     while not (result := condition()):

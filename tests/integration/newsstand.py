@@ -48,7 +48,7 @@ class Stream:
     retry: int | None = None
     _text: bytes = field(default=b"", repr=False)
 
-    async def event(self, limit: float = 10.0) -> Event | None:
+    async def event(self, limit: float = 30.0) -> Event | None:
         """Return the next event; None at a clean end."""
         async with asyncio.timeout(limit):
             while True:
