@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from faststream.redis import RedisBroker, RedisClusterBroker, RedisSentinelBroker
+from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from shared.runtime.engine_url import EngineUrl, parse_engine_url
-from shared.runtime.redis import LOST, SOCKET_TIMEOUT_SECONDS
+from shared.runtime.redis import LOST, SOCKET_TIMEOUT_SECONDS, cancellable
 from shared.runtime.sentinels import asking, connection_class
 
 #: Without them, FastStream sleeps five seconds whenever the engine restarts.
@@ -30,7 +31,7 @@ def make_broker(url: str, **options: Any) -> RedisBroker:
         "retry_on_error": list(LOST),
     }
     if url.startswith("unix:"):
-        return RedisBroker(_resp2(url), **options)
+        return _alone(url, options)
     engine = parse_engine_url(url)
     match engine.kind:
         case "cluster":
@@ -41,11 +42,17 @@ def make_broker(url: str, **options: Any) -> RedisBroker:
                 sentinels=engine.nodes,
                 sentinel_master_name=engine.service,
                 sentinel_kwargs=asking(engine),
-                connection_class=connection_class(engine),
+                connection_class=cancellable(connection_class(engine)),
                 **options,
             )
         case "alone":
-            return RedisBroker(_resp2(url), **options)
+            return _alone(url, options)
+
+
+def _alone(url: str, options: dict[str, Any]) -> RedisBroker:
+    # Whoever doesn't hear that they should stop reads on, with a connection that nobody closes.
+    kind = parse_url(url).get("connection_class", Connection)
+    return RedisBroker(_resp2(url), connection_class=cancellable(kind), **options)
 
 
 def _cluster(engine: EngineUrl, options: dict[str, Any]) -> RedisBroker:

@@ -65,7 +65,7 @@ def options(retries: int) -> dict[str, Any]:
 def _client(url: str, retries: int) -> Redis:
     client = Redis.from_url(url, **options(retries))
     pool = client.connection_pool
-    pool.connection_class = _cancellable(pool.connection_class)
+    pool.connection_class = cancellable(pool.connection_class)
     return client
 
 
@@ -75,13 +75,14 @@ def _followed(engine: EngineUrl, retries: int) -> Redis:
     client: Followed = manager.master_for(
         engine.service,
         redis_class=Followed,
-        connection_class=_cancellable(connection_class(engine)),
+        connection_class=cancellable(connection_class(engine)),
     )
     client.client_at = lambda address: _client(engine.at(*address), retries=0)
     return client
 
 
-def _cancellable(kind: type[Any]) -> type[Any]:
+def cancellable(kind: type[Any]) -> type[Any]:
+    """Return a *kind* of connection in whose commands a task can be cancelled."""
     return type("Connection", (_Cancellable, kind), {})
 
 

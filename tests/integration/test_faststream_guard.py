@@ -309,6 +309,30 @@ async def test_a_read_loop_that_has_ended_is_a_fault(engine, newsroom):
         assert consumer.fault() == "a subscriber's task has ended"
 
 
+# A cancellation may be forgotten, and its reader reads on
+
+
+async def test_a_consumer_that_has_stopped_leaves_no_connection_open(engine, newsroom):
+    # given who is connected
+    before = await connected(newsroom)
+    # when consumers are stopped, whatever they are in the middle of
+    for moment in range(30):
+        async with reading(engine, newsroom, Listening(newsroom, instead=lambda: None)):
+            await newsroom.file(posted(f"u{moment}") if moment else published())
+            for _ in range(moment):
+                await asyncio.sleep(0)
+        # then nobody else is
+        await until(lambda: nobody_but(newsroom, before), 5)
+
+
+async def connected(newsroom: Newsroom) -> set[str]:
+    return {client["id"] for client in await newsroom.redis.client_list()}
+
+
+async def nobody_but(newsroom: Newsroom, clients: set[str]) -> bool:
+    return await connected(newsroom) <= clients
+
+
 # The rest
 
 
