@@ -14,7 +14,7 @@ from services.cli.terminal import put
 from services.ingest.core.bodies import read_event
 from services.ingest.core.filing import Filing
 from services.ingest.core.legality import explain
-from shared.article.article import Article, Entry, newest_numbers
+from shared.article.article import Article, Entry, Head, newest_numbers
 from shared.article.fold import replay
 from shared.contract.canonical import fingerprint
 from shared.contract.errors import InvalidEvent, Refused
@@ -86,17 +86,21 @@ def file(events: Iterable[Found]) -> list[Entry]:
 
 def page(article: Article, form: Format) -> bytes:
     """Return *article* as a reader gets it."""
-    match form:
-        case Format.TEXT:
-            from shared.article.formats import text
+    if form is Format.HTML:
+        return _html(article).encode()
+    if article.head.status == "killed":
+        return _withdrawn(article.head, form)
+    from shared.article.formats import feeds, whole
 
-            return text.page(article).encode()
-        case Format.JSON:
-            from shared.article.formats import json
+    return whole.written(article, form.extension, feeds.NOWHERE)
 
-            return json.dumps(json.article(article))
-        case Format.HTML:
-            return _html(article).encode()
+
+def _withdrawn(head: Head, form: Format) -> bytes:
+    from shared.article.formats import json, text
+
+    if form in (Format.JSON, Format.JSON_FEED):
+        return json.dumps(json.killed(head))
+    return text.withdrawn(head).encode()
 
 
 def _html(article: Article) -> str:

@@ -11,6 +11,10 @@ class Format(StrEnum):
     TEXT = "text"
     HTML = "html"
     JSON = "json"
+    MARKDOWN = "md"
+    ATOM = "atom"
+    JSON_FEED = "feed.json"
+    RSS = "rss"
 
     @property
     def extension(self) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.deliver.core.etags import matches, strong
-from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_errors
+from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_errors, kindred
 from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, text
@@ -48,7 +48,8 @@ def representation(mark: Mark, how: Format, body: str | bytes, *, status: int = 
 
 
 def withdrawal(head: Head, how: Format) -> Answer:
-    """Return what stands in a killed article's place: 410 in every format."""
+    """Return what stands in a killed article's place: 410, in words for whoever asked for *how*."""
+    how = kindred(how)
     mark = Mark(head.version, head.chain[:12])
     if how is JSON:
         return representation(mark, how, json.dumps(json.killed(head)), status=410)

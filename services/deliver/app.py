@@ -34,6 +34,7 @@ from services.deliver.parts import Parts
 from services.deliver.passes import Passes
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
+from services.deliver.sitemap import Sitemaps
 from services.deliver.streams import Limits, Streams
 from services.deliver.versions import KEPT_BYTES, Versions
 from services.deliver.waiting import Waiting
@@ -119,6 +120,7 @@ def _routes(
         reading=reading,
         hub=hub,
         latest=latest,
+        sitemaps=Sitemaps(reading, hub),
         pages=Pages(reading, latest, public_url),
         versions=Versions(reading, history, passes, public_url, kept),
         lending=Lending(history, passes, public_url),

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.deliver.answers import Answer, representation
-from services.deliver.core.negotiation import HTML, Format
+from services.deliver.core.negotiation import FEEDS, HTML, Format
 from services.deliver.hub import Hub
 from services.deliver.kept import Kept
 from services.deliver.reading import Reading
 from shared.article.article import Head, Mark
-from shared.article.formats import html, json
+from shared.article.formats import html, json, whole
+from shared.article.formats.feeds import of_latest
 from shared.contract.canonical import short
 
 PAGE = 50
@@ -77,7 +78,7 @@ def shown(heads: Sequence[Head]) -> tuple[tuple[str, Mark], ...]:
 
 
 def written(page: Page, how: Format, public_url: str) -> Answer:
-    """Return *page* as *how*, which is HTML or JSON."""
+    """Return *page* as *how*, one of `LISTS`."""
     return representation(Mark(), how, _write(page, how, public_url))
 
 
@@ -86,5 +87,7 @@ def _write(page: Page, how: Format, public_url: str) -> str | bytes:
         return html.latest_page(
             page.heads, page=page.number, pages=page.pages, public_url=public_url
         )
+    if how in FEEDS:
+        return whole.FEEDS[how.name](of_latest(page.heads, page.number, page.pages, public_url))
     articles = [json.head(head) for head in page.heads]
     return json.dumps({"page": page.number, "pages": page.pages, "articles": articles})

@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 
 from services.deliver.answers import Answer, representation, withdrawal
 from services.deliver.changes import unknown
-from services.deliver.core.negotiation import HTML, JSON, Format
+from services.deliver.core.negotiation import FEEDS, HTML, JSON, Format
 from services.deliver.kept import Kept
 from services.deliver.latest import Latest, shown
 from services.deliver.reading import Reading, Stand
 from services.deliver.requests import checked_update_id, unknown_update
 from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
-from shared.article.formats import html, json, text
+from shared.article.formats import html, json, whole
 from shared.contract.canonical import short
 from shared.runtime.snapshots import Window, moving
 
@@ -37,7 +37,7 @@ class Pages:
         stand = await self._stand(slug)
         if how is not HTML:
             key = slug, stand, how.name
-            return await self._kept.get(key, lambda: self._whole(slug, how))
+            return await self._kept.get(key, lambda: self._written(slug, how))
         beside = await self._latest.beside(slug)
         page = slug, stand, how.name, shown(beside)
         return await self._kept.get(page, lambda: self._newest(slug, beside))
@@ -91,14 +91,15 @@ class Pages:
             raise unknown(slug)
         return window
 
-    async def _whole(self, slug: str, how: Format) -> Answer:
-        window = await self._window(slug, lambda head: range(1, head.posted + 1))
-        if window.head.status == "killed":
-            return withdrawal(window.head, how)
-        updates = {update.update_id: update for update in window.updates}
-        article = Article(window.head, window.body, updates)
+    async def _written(self, slug: str, how: Format) -> Answer:
+        window = await self._window(slug, newest_numbers if how in FEEDS else _all_numbers)
+        head = window.head
+        if head.status == "killed":
+            return withdrawal(head, how)
+        article = Article(head, window.body, {each.update_id: each for each in window.updates})
         # In a thread, because a long article would hold up everybody's streams.
-        return await asyncio.to_thread(_written, article, how)
+        body = await asyncio.to_thread(whole.written, article, how.name, self._public_url)
+        return representation(_mark(head), how, body)
 
     async def _newest(self, slug: str, beside: Sequence[Head]) -> Answer:
         window, marked = await self._front(slug)
@@ -152,6 +153,10 @@ class Pages:
         return representation(_mark(head), HTML, page)
 
 
+def _all_numbers(head: Head) -> Sequence[int]:
+    return range(1, head.posted + 1)
+
+
 def _numbers_on(head: Head, page: int) -> Sequence[int]:
     first = (page - 1) * PAGE_SIZE + 1
     return range(first, min(page * PAGE_SIZE, head.posted) + 1)
@@ -159,9 +164,3 @@ def _numbers_on(head: Head, page: int) -> Sequence[int]:
 
 def _mark(head: Head) -> Mark:
     return Mark(head.version, short(head.chain))
-
-
-def _written(article: Article, how: Format) -> Answer:
-    if how is JSON:
-        return representation(_mark(article.head), how, json.dumps(json.article(article)))
-    return representation(_mark(article.head), how, text.page(article))

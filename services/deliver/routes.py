@@ -26,6 +26,7 @@ from services.deliver.core.negotiation import (
     FORMATS,
     HTML,
     JSON,
+    LISTS,
     Format,
     for_errors,
     split_ending,
@@ -48,6 +49,7 @@ from services.deliver.requests import (
     slug_of,
     wait_of,
 )
+from services.deliver.sitemap import Sitemaps
 from services.deliver.streams import Streams
 from services.deliver.versions import Versions
 from services.deliver.waiting import Waiting
@@ -73,6 +75,7 @@ class Routes:
     reading: Reading
     hub: Hub
     latest: Latest
+    sitemaps: Sitemaps
     pages: Pages
     versions: Versions
     lending: Lending
@@ -89,7 +92,8 @@ class Routes:
             Route("/articles/{slug}/live", self.live, methods=["GET"]),
             Route("/live", self.firehose, methods=["GET"]),
             Route("/", self.latest_news),
-            Route("/latest.json", self.latest_news),
+            Route("/latest.{ending}", self.latest_news),
+            Route("/sitemap-news.xml", self.sitemap),
             Route("/articles/{name}", self.article),
             Route("/articles/{slug}/pages/{number}", self.updates),
             Route("/articles/{slug}/updates/{update_id}", self.update),
@@ -108,8 +112,9 @@ class Routes:
         ]
 
     async def latest_news(self, request: Request) -> Response:
-        """Latest News, as HTML or JSON."""
-        how = JSON if request.url.path != "/" else format_of(None, accept_of(request), (HTML, JSON))
+        """Latest News, in the format of its ending, or at ``/`` the one that Accept prefers."""
+        ending = request.path_params.get("ending")
+        how = format_of(ending, accept_of(request), LISTS[1:] if ending else LISTS)
         number = number_of(request.query_params.get("page", "1"))
         if number is None:
             raise HTTPException(400, "page must be a number from 1 on.")
@@ -117,7 +122,11 @@ class Routes:
         if page is None:
             raise HTTPException(404, f"Latest News has no page {number}.")
         answer = written(page, how, self.public_url)
-        return respond(request, answer, varies=request.url.path == "/")
+        return respond(request, answer, varies=ending is None)
+
+    async def sitemap(self, request: Request) -> Response:
+        """What news search should look at: the articles of the last two days."""
+        return respond(request, await self.sitemaps.news(self.public_url))
 
     async def article(self, request: Request) -> Response:
         """Answer with an article in the format of its ending, or the one that Accept prefers."""
@@ -201,8 +210,9 @@ class Routes:
         return respond(request, Answer(data, asset.media_type, "static", headers=headers))
 
     async def robots(self, _request: Request) -> Response:
-        """Keep robots off the streams, where they would wait for ever."""
-        return Response(ROBOTS, media_type="text/plain", headers={"cache-control": REVALIDATED})
+        """Keep robots off the streams, where they would wait for ever; name them the sitemap."""
+        robots = f"{ROBOTS}\nSitemap: {self.public_url}/sitemap-news.xml\n"
+        return Response(robots, media_type="text/plain", headers={"cache-control": REVALIDATED})
 
     async def healthy(self, _request: Request) -> Response:
         """Say that the process lives; nothing else is looked at."""

@@ -27,7 +27,7 @@ from services.deliver.reading import Reading
 from services.deliver.requests import accept_of, format_of, moment_of, slug_of
 from shared.article.article import Article, Mark
 from shared.article.comparison import compare
-from shared.article.formats import json, text, versions
+from shared.article.formats import json, versions, whole
 from shared.article.formats.versions import Place
 from shared.contract.canonical import short
 
@@ -152,7 +152,8 @@ class Versions:
         if how is HTML:
             page = versions.version_page(article, masked, place, public_url=self.public_url)
             return page.encode()
-        return text.page(article).encode()
+        path = f"/articles/{tip.slug}/versions/{place.number}"
+        return whole.written(article, how.name, self.public_url, path)
 
     def _headed(self, answer: Answer, wish: _Wish) -> Answer:
         path = f"/articles/{wish.slug}/versions/"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
@@ -33,6 +34,15 @@ MAX_QUOTE_LINES = 100_000
 #: Characters of link addresses in one text. A definition that is used 10,000 times would else
 #: make 200 MB of 100 KB.
 MAX_LINK_CHARS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Fenced code: its *lines*, marks and all, counted from 0; *lacking* is what would close it."""
+
+    lines: range
+    lacking: str | None
+
 
 _LINK = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
 #: HTML's white space and Unicode's line breaks, but not the spaces meant to hold words together.
@@ -73,6 +83,25 @@ def words(blocks: Iterable[Block]) -> int:
 def as_text(block: Block) -> str:
     """Return the block as the text page has it, without a teaser."""
     return f"{'#' * block.level} {block.text}" if block.level else block.text
+
+
+def fences(source: str) -> list[Fence]:
+    """Return the fenced code of *source* that is inside nothing else."""
+    if "```" not in source and "~~~" not in source:
+        return []
+    lines = source.split("\n")
+    return [
+        _fence(token, lines)
+        for token in _PARSER.parse(source, {})
+        if token.type == "fence" and token.level == 0 and token.map
+    ]
+
+
+def _fence(token: Token, lines: Sequence[str]) -> Fence:
+    first, end = token.map or (0, 0)
+    last = lines[end - 1].strip() if end - first > 1 else ""
+    closed = last.startswith(token.markup) and not last.strip(token.markup[0])
+    return Fence(range(first, end), None if closed else token.markup)
 
 
 def _top_level(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:

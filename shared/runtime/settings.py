@@ -119,6 +119,11 @@ class Settings(BaseModel):
             parse_engine_url(value)
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _before_a_path(cls, value: str) -> str:
+        return value.rstrip("/")
+
     @field_validator("checks", mode="before")
     @classmethod
     def _some_checks(cls, value: object) -> object:

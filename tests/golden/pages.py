@@ -13,12 +13,15 @@ import orjson
 
 from shared.article.article import Article
 from shared.article.fold import replay
-from shared.article.formats import json, text
+from shared.article.formats import json, text, whole
 from tests.builders import ledger
 
 FOLDER = Path(__file__).parent
 #: What `writethru demo` plays; its pages stand here, not with the program.
 COVERAGE = FOLDER.parents[1] / "services" / "cli" / "coverage.ndjson"
+
+PUBLIC_URL = "https://news.example"
+ENDINGS = ("txt", "json", "md", *whole.FEEDS)
 
 
 def ledgers() -> list[Path]:
@@ -39,16 +42,27 @@ def article_of(path: Path) -> Article:
 def pages(path: Path) -> Mapping[str, str]:
     """Return the pages of a ledger by their files' endings; JSON by lines, to be looked at."""
     article = article_of(path)
-    document = orjson.loads(json.dumps(json.article(article)))
-    lines = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
-    return {"txt": text.page(article), "json": lines + "\n"}
+    document = _lines(json.dumps(json.article(article)))
+    return {"txt": text.page(article), "json": document, **_others(article)}
+
+
+def _others(article: Article) -> Mapping[str, str]:
+    """Return Markdown and feeds, which a killed article has not."""
+    if article.head.status == "killed":
+        return {}
+    forms = ("md", *whole.FEEDS)
+    found = {form: whole.written(article, form, PUBLIC_URL).decode() for form in forms}
+    return found | {"feed.json": _lines(found["feed.json"])}
+
+
+def _lines(document: str | bytes) -> str:
+    return orjson.dumps(orjson.loads(document), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def strays() -> Iterator[Path]:
     """Yield pages whose ledger is gone."""
     stems = {path.stem for path in ledgers()}
-    yield from (
-        path
-        for path in FOLDER.iterdir()
-        if path.suffix in (".txt", ".json") and path.stem not in stems
-    )
+    for path in FOLDER.iterdir():
+        stem, _, ending = path.name.partition(".")
+        if ending in ENDINGS and stem not in stems:
+            yield path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.pages import expected, ledgers, pages, strays
+from tests.golden.pages import ENDINGS, expected, ledgers, pages, strays
 
 
 def difference(before: str, after: str, name: str) -> str:
@@ -15,18 +15,18 @@ def difference(before: str, after: str, name: str) -> str:
     return "".join(unified_diff(*lines, fromfile=f"{name}, expected", tofile=f"{name}, made"))
 
 
-@pytest.mark.parametrize("ending", ["txt", "json"])
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("ledger", ledgers(), ids=lambda path: path.stem)
 def test_a_ledger_gives_the_page_that_was_looked_at(ledger: Path, ending: str):
     # given the page that a ledger once gave
     path = expected(ledger, ending)
-    before = path.read_bytes().decode()
+    before = path.read_bytes().decode() if path.exists() else None
     # when the ledger is folded again
-    after = pages(ledger)[ending]
+    after = pages(ledger).get(ending)
     # then not a byte is different
     if after != before:
         pytest.fail(
-            f"{difference(before, after, path.name)}\n"
+            f"{difference(before or '', after or '', path.name)}\n"
             "If it is meant to be so, run `python -m tests.golden` and look at what changed.",
             pytrace=False,
         )

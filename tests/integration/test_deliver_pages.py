@@ -28,6 +28,7 @@ from tests.builders import (
 from tests.integration.newsstand import Newsstand, a_key, open_newsstand
 
 ARTICLE = f"/articles/{SLUG}"
+FORMS = ("html", "json", "txt", "md", "atom", "feed.json", "rss")
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
@@ -78,6 +79,18 @@ async def test_html_shows_the_newest_fifty_and_what_is_pinned(stand):
         (ARTICLE, "text/plain", "text/plain; charset=utf-8"),
         (f"{ARTICLE}.html", "application/json", "text/html; charset=utf-8"),
         (f"{ARTICLE}.json", BROWSER, "application/json"),
+        (ARTICLE, "text/markdown", "text/markdown; charset=utf-8"),
+        (ARTICLE, "application/atom+xml", "application/atom+xml; charset=utf-8"),
+        (ARTICLE, "application/feed+json, */*;q=0.1", "application/feed+json"),
+        (ARTICLE, "application/rss+xml", "application/rss+xml; charset=utf-8"),
+        (f"{ARTICLE}.md", BROWSER, "text/markdown; charset=utf-8"),
+        (f"{ARTICLE}.atom", BROWSER, "application/atom+xml; charset=utf-8"),
+        (f"{ARTICLE}.feed.json", BROWSER, "application/feed+json"),
+        (f"{ARTICLE}.rss", BROWSER, "application/rss+xml; charset=utf-8"),
+        ("/", "application/rss+xml", "application/rss+xml; charset=utf-8"),
+        ("/latest.atom", BROWSER, "application/atom+xml; charset=utf-8"),
+        ("/latest.feed.json", BROWSER, "application/feed+json"),
+        ("/latest.rss", BROWSER, "application/rss+xml; charset=utf-8"),
         ("/", "*/*", "text/html; charset=utf-8"),
         ("/", "application/json", "application/json"),
         ("/latest.json", BROWSER, "application/json"),
@@ -103,7 +116,7 @@ async def test_what_accept_excludes_altogether_is_not_acceptable(stand):
     assert "application/json" in answer.text
 
 
-@pytest.mark.parametrize("rest", ["", ".json", ".txt", "/pages/1"])
+@pytest.mark.parametrize("rest", ["", *(f".{form}" for form in FORMS), "/pages/1"])
 async def test_who_has_it_already_is_told_so_until_it_changes(stand, rest):
     # given a reader who has a representation
     path = ARTICLE + rest
@@ -130,10 +143,10 @@ async def test_who_has_it_already_is_told_so_until_it_changes(stand, rest):
 async def test_formats_have_etags_of_their_own(stand):
     await stand.publish(published())
 
-    answers = [await stand.get(f"{ARTICLE}.{ending}") for ending in ("html", "json", "txt")]
+    answers = [await stand.get(f"{ARTICLE}.{ending}") for ending in FORMS]
 
     tags = [answer.headers["etag"] for answer in answers]
-    assert len(set(tags)) == 3
+    assert len(set(tags)) == len(FORMS)
     assert all(tag.startswith('"1.') for tag in tags)
 
 
@@ -158,8 +171,11 @@ async def test_an_html_page_changes_with_the_latest_news_on_it(stand):
 
 async def test_head_answers_as_get_without_the_bytes(stand):
     await stand.publish(published(), posted("u1"))
-    of_article = [ARTICLE + rest for rest in (".json", ".txt", "/pages/1", "/updates/u1")]
-    others = ["/latest.json", "/healthz", "/readyz", "/robots.txt", "/nowhere"]
+    of_article = [
+        ARTICLE + rest for rest in (*(f".{form}" for form in FORMS), "/pages/1", "/updates/u1")
+    ]
+    lists = [f"/latest.{form}" for form in ("json", "atom", "feed.json", "rss")]
+    others = [*lists, "/sitemap-news.xml", "/healthz", "/readyz", "/robots.txt", "/nowhere"]
     static = f"/static/{next(iter(ASSETS))}"
     for path in ("/", ARTICLE, *of_article, f"{ARTICLE}/changes?since=1", *others, static):
         got, asked = await stand.get(path), await stand.http.head(path)
@@ -218,6 +234,13 @@ NOT_THERE = [
     (f"{ARTICLE}/updates/:body@1", "application/json", PROBLEM),
     ("/?page=2", BROWSER, HTML),
     ("/latest.json?page=2", BROWSER, PROBLEM),
+    ("/latest.atom?page=2", BROWSER, TEXT),
+    ("/latest.feed.json?page=2", BROWSER, PROBLEM),
+    ("/latest.csv", BROWSER, HTML),
+    ("/articles/none.md", BROWSER, TEXT),
+    ("/articles/none.atom", BROWSER, TEXT),
+    ("/articles/none.feed.json", BROWSER, PROBLEM),
+    (f"{ARTICLE}.ninjs.json", BROWSER, PROBLEM),
     ("/static/page.css", BROWSER, HTML),
     (f"{ARTICLE}/", BROWSER, HTML),
 ]
@@ -365,22 +388,23 @@ async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
         f"{ARTICLE}/corrections.json": "application/json",
         f"{ARTICLE}/pages/0": "text/html; charset=utf-8",
         f"{ARTICLE}/updates/{'u' * 65}": "text/html; charset=utf-8",
-        f"{ARTICLE}/versions/1.json": "application/json",
-        f"{ARTICLE}/versions/1..2": "text/html; charset=utf-8",
-        f"{ARTICLE}/anything/else": "text/html; charset=utf-8",
         f"{ARTICLE}.md": "text/plain; charset=utf-8",
         f"{ARTICLE}.feed.json": "application/json",
+        f"{ARTICLE}.atom": "text/plain; charset=utf-8",
+        f"{ARTICLE}.rss": "text/plain; charset=utf-8",
+        f"{ARTICLE}/versions/1.json": "application/json",
+        f"{ARTICLE}/versions/1.atom": "text/plain; charset=utf-8",
+        f"{ARTICLE}/versions/1..2": "text/html; charset=utf-8",
+        f"{ARTICLE}/anything/else": "text/html; charset=utf-8",
         f"{ARTICLE}.ninjs.json": "application/json",
-        f"{ARTICLE}.atom": "text/html; charset=utf-8",
-        f"{ARTICLE}.rss": "text/html; charset=utf-8",
     }
     etags = {}
-    paths_of_none = list(paths)[-8:]
+    paths_of_none = list(paths)[-5:]
     living = [await stand.get(path) for path in paths_of_none]
     history = [path for path in paths if "/versions/" in path]
     asked = {path: answer.status_code for path, answer in zip(paths_of_none, living, strict=True)}
     assert asked == dict.fromkeys(asked, 404) | dict.fromkeys(history, 401)
-    for path in list(paths)[:5]:
+    for path in (*list(paths)[:5], *(f"{ARTICLE}.{form}" for form in ("md", "atom", "rss"))):
         etags[path] = (await stand.get(path)).headers["etag"]
     listed = await stand.get("/")
     assert "Bridge falls" in listed.text

@@ -34,7 +34,7 @@ from tests.builders import (
 from tests.integration.newsstand import Newsstand, a_key, open_newsstand
 
 HISTORY = f"/articles/{SLUG}/versions"
-ENDINGS = ("", ".html", ".txt", ".json")
+ENDINGS = ("", ".html", ".txt", ".json", ".md", ".atom", ".feed.json", ".rss")
 
 
 @pytest.fixture

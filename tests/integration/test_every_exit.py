@@ -31,7 +31,8 @@ from tests.waiting import until_sync
 
 #: `EXITS=500 pytest tests/integration/test_every_exit.py` looks longer.
 COVERAGES = int(os.environ.get("EXITS", "8"))
-FORMATS = ("", ".html", ".txt", ".json")
+FEEDS = (".atom", ".feed.json", ".rss")
+FORMATS = ("", ".html", ".txt", ".json", ".md", *FEEDS)
 MAX_EVENTS = 9
 
 _serial = count(1)
@@ -263,7 +264,8 @@ def _exits(newsroom: Newsroom, story: Story, last: int) -> Iterator[tuple[str, s
 
 
 def _paths(story: Story, last: int) -> Iterator[str]:
-    yield from ("/", "/latest.json")
+    yield from ("/", "/latest.json", "/sitemap-news.xml")
+    yield from (f"/latest{ending}" for ending in FEEDS)
     article = f"/articles/{story.slug}"
     yield from (f"{article}{ending}" for ending in FORMATS)
     yield from (f"{article}/pages/1", f"{article}/corrections", f"{article}/corrections.json")

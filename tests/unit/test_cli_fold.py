@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from services.cli.__main__ import run
-from shared.article.formats import html, json, text
+from shared.article.formats import html, json, text, whole
 from shared.article.order import displayed
 from tests import builders
 from tests.builders import Envelope, corrected, killed, posted, published, retracted
@@ -54,6 +54,10 @@ def fold(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch)
             html.article_page(
                 ARTICLE.head, ARTICLE.body, displayed(ARTICLE.head, ARTICLE.updates.values())
             ).encode(),
+        ),
+        *(
+            (form, whole.written(ARTICLE, form, "http://127.0.0.1:8080"))
+            for form in ("md", "atom", "feed.json", "rss")
         ),
     ],
 )

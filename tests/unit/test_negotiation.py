@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.deliver.core.negotiation import (
+    ATOM,
     FORMATS,
     HTML,
     JSON,
+    JSON_FEED,
+    MARKDOWN,
+    RSS,
     TEXT,
     by_accept,
     by_ending,
@@ -40,6 +44,11 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("*/*, text/html;q=0.1", JSON),
         ("application/json, text/plain, */*", JSON),
         ("text/event-stream, application/json;q=0.1", JSON),
+        ("text/markdown", MARKDOWN),
+        ("application/atom+xml, application/rss+xml;q=0.9", ATOM),
+        ("application/rss+xml, */*;q=0.5", RSS),
+        ("application/feed+json, application/json;q=0.8", JSON_FEED),
+        ("application/*, application/json;q=0.2", ATOM),
         ("image/png", None),
         ("text/html;q=0", None),
         ("*/*;q=0", None),
@@ -83,7 +92,8 @@ def test_an_ending_begins_at_the_first_dot(name, stem, ending):
 
 def test_an_ending_that_is_not_offered_is_no_format():
     assert by_ending("json") is JSON
-    assert by_ending("feed.json") is None
+    assert by_ending("feed.json") is JSON_FEED
+    assert by_ending("ninjs.json") is None
     assert by_ending("txt", [HTML, JSON]) is None
 
 
@@ -95,6 +105,12 @@ def test_an_ending_that_is_not_offered_is_no_format():
         ("/articles/a", "image/png", HTML),
         ("/articles/a.json", BROWSER, JSON),
         ("/articles/a.txt", None, TEXT),
+        ("/articles/a.md", BROWSER, TEXT),
+        ("/articles/a.atom", BROWSER, TEXT),
+        ("/articles/a.rss", BROWSER, TEXT),
+        ("/articles/a.feed.json", BROWSER, JSON),
+        ("/articles/a", "application/atom+xml", TEXT),
+        ("/sitemap-news.xml", BROWSER, TEXT),
         ("/articles/a/changes", BROWSER, JSON),
         ("/articles/a/live", "text/event-stream", JSON),
         ("/live", None, JSON),

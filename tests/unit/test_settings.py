@@ -58,6 +58,11 @@ def test_a_loopback_address_is_known(host: str, loopback: bool) -> None:
     assert Settings.from_env({"WRITETHRU_INGEST_LISTEN": listen}).ingest_listen.loopback is loopback
 
 
+def test_links_have_no_double_slash_where_the_public_address_ends_with_one() -> None:
+    settings = Settings.from_env({"WRITETHRU_PUBLIC_URL": "https://news.example/"})
+    assert settings.public_url == "https://news.example"
+
+
 def test_a_setting_may_come_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("redis://:secret@engine\n")

@@ -17,18 +17,28 @@ class Format:
     @property
     def media_type(self) -> str:
         """The value of Content-Type."""
-        return self.kind if self.kind == "application/json" else f"{self.kind}; charset=utf-8"
+        own = self.kind in ("application/json", "application/feed+json")
+        return self.kind if own else f"{self.kind}; charset=utf-8"
 
 
 HTML = Format("html", "text/html")
 JSON = Format("json", "application/json")
 TEXT = Format("txt", "text/plain")
 
-#: In the order of our own preference, where a reader has none.
-FORMATS = (HTML, JSON, TEXT)
+MARKDOWN = Format("md", "text/markdown")
+ATOM = Format("atom", "application/atom+xml")
+JSON_FEED = Format("feed.json", "application/feed+json")
+RSS = Format("rss", "application/rss+xml")
+SITEMAP = Format("xml", "application/xml")
 
-#: Endings in whose place plain text says what is wrong.
-_KINDRED = {"md": "txt"}
+FEEDS = (ATOM, JSON_FEED, RSS)
+#: In the order of our own preference, where a reader has none.
+FORMATS = (HTML, JSON, TEXT, MARKDOWN, *FEEDS)
+#: Of Latest News.
+LISTS = (HTML, JSON, *FEEDS)
+
+#: What says in another's place that an article is gone, or what is wrong.
+_KINDRED = {MARKDOWN: TEXT, ATOM: TEXT, JSON_FEED: JSON, RSS: TEXT, SITEMAP: TEXT}
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _NEVER = re.compile(r"q=0(\.0{0,3})?")
 _TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
@@ -69,7 +79,13 @@ def for_errors(path: str, accept: str | None) -> Format:
     if last in ("changes", "live") or path.startswith("/v1/"):
         return JSON
     ending = last.rpartition(".")[2] if "." in last else ""
-    return by_ending(_KINDRED.get(ending, ending)) or by_accept(accept) or HTML
+    how = by_ending(ending, (*FORMATS, SITEMAP)) or by_accept(accept) or HTML
+    return kindred(how)
+
+
+def kindred(how: Format) -> Format:
+    """Return the format in which something is said to who asked for *how*, when it isn't that."""
+    return _KINDRED.get(how, how)
 
 
 def takes_gzip(accept_encoding: str | None) -> bool:

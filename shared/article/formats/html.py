@@ -166,7 +166,7 @@ def article_page(
         corrections=listed,
         latest=latest,
         earlier=_earlier(head),
-        canonical=_canonical(head, public_url),
+        canonical=canonical(head, public_url),
         data=live_blog(head, body, oldest_first, listed, public_url=public_url),
     )
 
@@ -223,5 +223,6 @@ def _earlier(head: Head) -> Sequence[int]:
     return [*pages[:2], *pages[2 - _PAGES_NAMED :]]
 
 
-def _canonical(head: Head, public_url: str) -> str:
+def canonical(head: Head, public_url: str) -> str:
+    """Return where the article of *head* says that it is at home."""
     return head.canonical_url or f"{public_url}/articles/{head.slug}"

@@ -45,9 +45,9 @@ def withdrawn(head: Head) -> str:
 
 def top(head: Head, body: Body) -> str:
     """Return all that stands above the updates, with the blank line before them."""
-    facts = "\n".join(_facts(head))
+    said = "\n".join(facts(head))
     blocks = map(_block, body.blocks)
-    return "\n\n".join((head.headline, facts, f"# {head.headline}", *blocks)) + "\n"
+    return "\n\n".join((head.headline, said, f"# {head.headline}", *blocks)) + "\n"
 
 
 def update(update: Update, zone: str, locale: str, *, pinned: bool) -> str:
@@ -66,7 +66,8 @@ def update(update: Update, zone: str, locale: str, *, pinned: bool) -> str:
     return "\n".join(lines)
 
 
-def _facts(head: Head) -> Iterable[str]:
+def facts(head: Head) -> Iterable[str]:
+    """Yield the lines on when, how much and how often; ValueError if it was never opened."""
     if head.published_at is None or head.updated_at is None:
         raise ValueError(f"{head.slug} was never opened, so it has no page")
     zone, locale = head.timezone, head.locale
