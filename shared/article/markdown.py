@@ -44,6 +44,8 @@ class Fence:
     lacking: str | None
 
 
+#: Few texts have a line that begins like this, and only they are worth parsing for it.
+_MAY_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _LINK = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
 #: HTML's white space and Unicode's line breaks, but not the spaces meant to hold words together.
 _WHITE_SPACE = re.compile("[ \t\n\r\f\u2028\u2029]+")
@@ -87,7 +89,7 @@ def as_text(block: Block) -> str:
 
 def fences(source: str) -> list[Fence]:
     """Return the fenced code of *source* that is inside nothing else."""
-    if "```" not in source and "~~~" not in source:
+    if not _MAY_FENCE.search(source):
         return []
     lines = source.split("\n")
     return [

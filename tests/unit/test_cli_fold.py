@@ -130,7 +130,10 @@ def test_a_killed_article_is_the_line_that_stands_in_its_place(fold):
     events = [*COVERAGE, killed("On legal advice.", at="2026-03-01T12:00:00Z")]
 
     assert fold(ndjson(*events))[1] == text.page(builders.article(*events)).encode()
-    assert b"On legal advice." in fold(ndjson(*events), "events.ndjson", "--format", "html")[1]
+    for form in ("html", "json", "md", "atom", "feed.json", "rss"):
+        page = fold(ndjson(*events), "events.ndjson", "--format", form)[1]
+        assert b"On legal advice." in page
+        assert b"ferry" not in page
 
 
 def changed(event: Envelope, **envelope: Any) -> Envelope:
