@@ -25,7 +25,7 @@ COMMANDS = {
     "Run the stack": ("demo", "up", "ingest", "render", "deliver", "acl", "assemble"),
     "File and read": ("publish", "page", "diff", "watch", "fold"),
     "Say who may publish": ("keys",),
-    "Look at what waits": ("held",),
+    "Look at what waits": ("held", "quarantine"),
     "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild", "redact"),
     "Keep and move": ("archive", "export", "import"),

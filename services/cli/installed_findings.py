@@ -145,5 +145,6 @@ def _quarantine(installed: Installed) -> Finding:
         "warning",
         "quarantine",
         f"{counted(events, 'event')} without effect: {'; '.join(named[:SHOWN])}{more}",
-        "file what they meant once more, under another id",
+        "see writethru quarantine list; once a version folds them, writethru quarantine requeue; "
+        "else file what they meant once more, under another id",
     )

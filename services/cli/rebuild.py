@@ -13,6 +13,7 @@ from services.cli.options import settings
 from services.cli.stored import DataDir, RedisUrl, Slugs, articles, installation, verified
 from services.cli.telling import counted
 from services.render.core.filed import LedgerError
+from services.render.core.trust import DistrustedError
 from services.render.store import Store
 from shared.runtime import log
 from shared.runtime.archive import ArchiveError
@@ -64,7 +65,7 @@ async def _replace(redis: Redis, here: Installation, store: Store, slug: str) ->
     before = (await verified(redis, here, slug)).differences
     try:
         await store.rebuild(slug)
-    except LedgerError as error:
+    except (LedgerError, DistrustedError) as error:
         return [str(error)]
     left = (await verified(redis, here, slug)).differences
     if len(left) < len(before):

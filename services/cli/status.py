@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +38,6 @@ from shared.runtime.redis import place
 LOOK_SECONDS = 1.0
 #: A silent engine must not look as if nothing happened.
 PATIENCE_SECONDS = 3.0
-#: Looking at every article takes a while, and what is quarantined stays so.
-QUARANTINE_SECONDS = 60.0
 
 
 def command(
@@ -120,8 +118,6 @@ class Looker:
         self._http = http
         self._delivers = delivers
         self._pace = Pace()
-        self._quarantined: Mapping[str, Sequence[int]] = {}
-        self._quarantine_due = 0.0
         self.trouble = ""
         """Why the last look failed; empty if it didn't."""
 
@@ -152,15 +148,9 @@ class Looker:
             waiting=waiting,
             refused=refused,
             delivers=await asyncio.gather(*asked),
-            quarantined=await self._quarantine(),
+            quarantined=await read_quarantined(self._redis, self._lanes),
             rates=self._pace.at(monotonic(), filed, commits),
         )
-
-    async def _quarantine(self) -> Mapping[str, Sequence[int]]:
-        if monotonic() >= self._quarantine_due:
-            self._quarantined = await read_quarantined(self._redis, self._lanes)
-            self._quarantine_due = monotonic() + QUARANTINE_SECONDS
-        return self._quarantined
 
 
 _TOTALS = ("filed", "commits")

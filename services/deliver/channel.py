@@ -15,6 +15,8 @@ from shared.contract.errors import Refused, TryAgain
 from shared.runtime.clock import monotonic
 from shared.runtime.metrics import count, observe
 
+#: No chain begins like this, not even by chance.
+NOWHERE = "-" * 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 log = structlog.get_logger()
@@ -54,9 +56,19 @@ class Channel:
             self._take_out(reader, mark)
         self._aside.discard(reader)
 
-    def announce(self, mark: Mark | None) -> None:
-        """The article has reached *mark*, or is not there any more."""
+    def announce(self, mark: Mark | None, *, refolded: bool = False) -> None:
+        """The article has reached *mark*, or is not there any more.
+
+        *refolded*: what readers have been told may not be so any more, so they have to load it.
+        """
         self._newest = mark
+        if refolded:
+            for reader, told in list(self._at.items()):
+                if reader not in self._aside:
+                    self._take_out(reader, told)
+                    self._put(reader, _nowhere(told))
+                else:
+                    self._at[reader] = _nowhere(told)
         self._woken.set()
 
     def caught_up(self, reader: Reader) -> None:
@@ -127,6 +139,11 @@ class Channel:
             group.discard(reader)
             if not group:
                 del self._groups[mark]
+
+
+def _nowhere(mark: Mark) -> Mark:
+    """Return a place in no history: whoever is there is told to load the article."""
+    return Mark(max(mark.version, 1), NOWHERE)
 
 
 def _when_sent(filed: float) -> None:

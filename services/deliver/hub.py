@@ -12,7 +12,7 @@ each, and one node's trouble is that of its lanes alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,8 +38,13 @@ LONGEST_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
-#: Told the mark that an article has reached; None where there is no article any more.
-Watcher = Callable[[Mark | None], None]
+
+class Watcher(Protocol):
+    """Told the mark that an article has reached; None where there is no article any more."""
+
+    def __call__(self, mark: Mark | None, *, refolded: bool = False) -> None:
+        """*refolded*: what was told of the article before may not be so any more."""
+        ...
 
 
 class Listener(Protocol):
@@ -154,7 +159,7 @@ class Hub:
         traces = [entry.trace] if entry.trace else []
         with traced("change deliver", traces, article=entry.article, version=entry.to):
             if watcher := self._watchers.get(entry.article):
-                watcher(entry.mark)
+                watcher(entry.mark, refolded=entry.refolded)
             if self._listener:
                 self._listener.heard(entry)
 

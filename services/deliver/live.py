@@ -72,9 +72,9 @@ class Channels:
             self._hub.unwatch(slug)
             del self._open[slug]
 
-    def _announce(self, slug: str, mark: Mark | None) -> None:
+    def _announce(self, slug: str, mark: Mark | None, *, refolded: bool = False) -> None:
         for one in self._open[slug].values():
-            one.channel.announce(mark)
+            one.channel.announce(mark, refolded=refolded)
 
 
 class ArticleStream:

@@ -23,7 +23,8 @@ ENTRIES_A_READ = 1_001
 class Entry:
     """A commit of one article; *head* is its public head, as JSON on one line.
 
-    *killed*: that head is all that is left of the article.
+    *killed*: that head is all that is left of the article. *refolded*: versions that readers have
+    seen before are no longer what they were.
     """
 
     lane: str
@@ -34,6 +35,7 @@ class Entry:
     chain: str
     head: bytes
     killed: bool = False
+    refolded: bool = False
     trace: Trace | None = None
 
     @property
@@ -56,6 +58,7 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             head=fields[b"head"],
             trace=read_trace(fields.get(b"traceparent", b"").decode("ascii")),
             killed=isinstance(head, dict) and head.get("status") == "killed",
+            refolded=b"refolded" in fields,
         )
     except (KeyError, ValueError):
         return None

@@ -35,6 +35,7 @@ class Stand:
     version: int
     chain: str
     rev: int
+    refolded: int = 0
 
     @property
     def mark(self) -> Mark:
@@ -78,7 +79,7 @@ class Reading:
         """Return what each of *slugs* is at, in their order."""
         async with self.patience(), self._redis.pipeline(transaction=False) as asked:
             for slug in slugs:
-                asked.hmget(self.lanes.of(slug).article(slug).state, "version", "chain", "rev")
+                asked.hmget(self.lanes.of(slug).article(slug).state, _STAND)
             return [_stand(*facts) for facts in await asked.execute()]
 
     async def newest(self, count: int) -> tuple[list[tuple[int, str]], int]:
@@ -110,7 +111,12 @@ class Reading:
             return [load_head(data) for data in await asked.execute() if data]
 
 
-def _stand(version: bytes | None, chain: bytes | None, rev: bytes | None) -> Stand | None:
+_STAND = ("version", "chain", "rev", "refolded")
+
+
+def _stand(
+    version: bytes | None, chain: bytes | None, rev: bytes | None, refolded: bytes | None
+) -> Stand | None:
     if not version or not chain:
         return None
-    return Stand(int(version), chain.decode(), int(rev or 0))
+    return Stand(int(version), chain.decode(), int(rev or 0), int(refolded or 0))

@@ -91,7 +91,8 @@ class App:
             _task(self._archive(redis, here)) as archiving,
         ):
             fault = partial(_fault, consumer, sweeping, destroying, archiving)
-            self._internal.watch(redis, lanes, partial(_checks, redis, lanes, fault))
+            checks = partial(_checks, redis, lanes, fault, rendering.fault)
+            self._internal.watch(redis, lanes, checks)
             log.info("service.started", consumer=_name(), lanes=len(lanes))
             return await _watch(fault)
 
@@ -130,10 +131,13 @@ def _fault(
     return "redactions are not carried out" if destroying.done() else consumer.fault()
 
 
-async def _checks(redis: Redis, lanes: Lanes, find_fault: Fault) -> Mapping[str, Check]:
-    fault = find_fault()
+async def _checks(
+    redis: Redis, lanes: Lanes, find_fault: Fault, find_stopped: Fault
+) -> Mapping[str, Check]:
+    fault, stopped = find_fault(), find_stopped()
     reads = Check(fault is None, fault or "all lanes are read and swept")
-    return {**await check_engine(redis, lanes), "renderer": reads}
+    folds = Check(stopped is None, stopped or "no lane is stopped")
+    return {**await check_engine(redis, lanes), "renderer": reads, "fold": folds}
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@
 --
 -- KEYS[1] article  hash    seq, chain | version, version_chain, rev
 -- KEYS[2] ledger   list    event n at n-1
--- KEYS[3] state    hash    version, chain, rev, head, body
+-- KEYS[3] state    hash    version, chain, rev, head, body; refolded, how often that changed it
 -- KEYS[4] updates  hash    update_id -> ref, ref -> update
 -- KEYS[5] pages    hash    page -> refs
 -- KEYS[6] changed  zset    update_id -> version of its last change
@@ -17,6 +17,7 @@
 -- KEYS[10] latest  zset    slug -> updated, in microseconds
 -- KEYS[11] noted   zset    update_id -> version of its last note
 -- KEYS[12] key_events  zset  update_id -> number
+-- KEYS[13] quarantined  hash  slug -> lines: seq, revision, why
 --
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
@@ -24,7 +25,7 @@
 --         traceparent (if the events are in a trace), body (ref, if it changed), updated (unless never published),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
 --         event, else 0]], superseded [field], pages [[page, refs]],
---         acks [[entry, seq]]
+--         quarantined (lines for KEYS[13]: those of the new events; with replace, all), acks [[entry, seq]]
 --
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
 -- replace: the whole article was folded anew, maybe to fewer events than it had.
@@ -47,6 +48,7 @@ redis.call("ZCARD", KEYS[9])
 redis.call("ZCARD", KEYS[10])
 redis.call("ZCARD", KEYS[11])
 redis.call("ZCARD", KEYS[12])
+redis.call("HLEN", KEYS[13])
 
 local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
 local rev = tonumber(article[4] or plan.rev)
@@ -111,12 +113,28 @@ if result == "committed" then
     for _, field in ipairs(plan.superseded) do
         redis.call("HDEL", KEYS[4], field)
     end
+    local marks = redis.call("HGET", KEYS[13], slug) or ""
+    -- Events that had no effect have one now, or the other way round: versions that readers
+    -- have seen are no longer what they were.
+    local refolded = plan.replace and from > 0 and marks ~= plan.quarantined
+    if refolded then
+        redis.call("HINCRBY", KEYS[3], "refolded", 1)
+    end
+    marks = (plan.replace and "" or marks) .. plan.quarantined
+    if marks ~= "" then
+        redis.call("HSET", KEYS[13], slug, marks)
+    else
+        redis.call("HDEL", KEYS[13], slug)
+    end
     redis.call("HSET", KEYS[3], "version", to, "chain", ARGV[5], "rev", plan.rev, "head", ARGV[6])
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
-    if ARGV[5] ~= ARGV[3] then
+    if ARGV[5] ~= ARGV[3] or refolded then
+        local more = plan.traceparent and { "traceparent", plan.traceparent } or {}
+        if refolded then
+            more[#more + 1], more[#more + 2] = "refolded", "1"
+        end
         told = redis.call("XADD", KEYS[7], "*", "article", slug, "from", from, "to", to,
-            "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds,
-            unpack(plan.traceparent and { "traceparent", plan.traceparent } or {}))
+            "chain", ARGV[5], "head", ARGV[7], "kinds", plan.kinds, unpack(more))
     end
     version = to
 end

@@ -65,6 +65,7 @@ class Consumer:
 
     def __init__(self, url: str, lanes: Lanes, name: str, rendering: Rendering) -> None:
         self._rendering = rendering
+        self._ending = asyncio.Event()
         self._broker = make_broker(
             url,
             max_connections=len(lanes) + 8,
@@ -80,6 +81,7 @@ class Consumer:
 
     async def stop(self) -> None:
         """Stop reading, and wait for what is under way, but not for long."""
+        self._ending.set()
         try:
             async with asyncio.timeout(GRACE_SECONDS + 1):
                 await self._broker.stop()
@@ -115,6 +117,9 @@ class Consumer:
             raw = self._broker.context.get_local("message").raw_message
             ids = [entry_id.decode() for entry_id in raw["message_ids"]]
             await self._rendering.take(lane, list(zip(ids, raw["data"], strict=True)))
+            if self._rendering.trust(lane).stopped:
+                # What is not read here is there for other renderers, or for the next start.
+                await self._ending.wait()
 
         return on_events
 

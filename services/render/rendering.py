@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.core.filed import LedgerError
+from services.render.core.trust import DistrustedError, Trust
 from services.render.core.wakeups import Entry, Wakeup, batch
 from services.render.store import Store
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
-from shared.runtime.metrics import count
+from shared.runtime.metrics import count, show
 
 ARTICLES_AT_ONCE = 16
 
@@ -37,6 +38,17 @@ class Rendering:
         self._store = store
         self._turns = asyncio.Semaphore(ARTICLES_AT_ONCE)
 
+    def trust(self, lane: Lane) -> Trust:
+        """Return whether what we fold may be committed in *lane*."""
+        return self._store.trust[lane.tag]
+
+    def fault(self) -> str | None:
+        """Say which lanes are stopped, and what to do; None while none is."""
+        stopped = [(tag, trust.stopped) for tag, trust in self._store.trust.items()]
+        said = [f"lane {tag} is stopped: {why}" for tag, why in stopped if why]
+        remedy = "; put a version in place that folds them, events wait until then"
+        return "; ".join(said) + remedy if said else None
+
     async def take(self, lane: Lane, entries: Sequence[Entry], taken: Taken = "read") -> None:
         """Render the articles that *entries* of *lane* name; ack what names none."""
         count("writethru_wakeups_total", len(entries), taken=taken)
@@ -54,9 +66,14 @@ class Rendering:
 
     async def render(self, slug: str, wakeups: Sequence[Wakeup] = ()) -> bool:
         """Bring one article up to its ledger; return whether that worked."""
+        lane = self._lanes.of(slug)
         async with self._turns:
+            if self.trust(lane).stopped:
+                return False
             try:
                 await self._store.render(slug, wakeups)
+            except DistrustedError:
+                self._stopped(lane)
             except (RedisError, LedgerError) as error:
                 log.warning("article.postponed", article=slug, reason=str(error))
             except Exception as error:  # noqa: BLE001 -- one article must not stop the others
@@ -66,6 +83,12 @@ class Rendering:
                 return True
         count("writethru_renders_failed_total")
         return False
+
+    def _stopped(self, lane: Lane) -> None:
+        """Tell of a lane that was stopped, as often as an article is left there for it: rarely."""
+        log.critical("lane.stopped", lane=lane.tag, reason=self.trust(lane).stopped)
+        stopped = sum(bool(trust.stopped) for trust in self._store.trust.values())
+        show("writethru_lanes_stopped", stopped)
 
     async def _drop(self, lane: Lane, strays: Sequence[str]) -> None:
         try:

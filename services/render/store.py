@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 from weakref import WeakValueDictionary
@@ -21,7 +21,8 @@ from redis.exceptions import ResponseError
 from services.render import quarantine
 from services.render.archiving import drop_obsolete
 from services.render.commit import Commit
-from services.render.core.filed import FIELDS, Filed, LedgerError, follows, present, read_filed
+from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
+from services.render.core.trust import Trust
 from services.render.core.wakeups import Wakeup
 from services.render.core.writes import (
     InconsistentError,
@@ -35,10 +36,11 @@ from services.render.core.writes import (
     replacing,
     touched_pages,
 )
+from services.render.fields import read_at, read_updates
 from services.render.ledger import ENTRIES_A_ROUND, filed_of, look, records_of
-from shared.article.article import Article, Body, Head, Update
-from shared.article.fold import FOLD_REVISION, continued, fold, named
-from shared.article.stored import load_entry, load_head, load_update
+from shared.article.article import Article, Body, Head
+from shared.article.fold import FOLD_REVISION, fold, joined, named
+from shared.article.stored import load_entry, load_head
 from shared.contract.tracing import Trace, traces_in
 from shared.runtime.archive import Archive
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
@@ -50,7 +52,6 @@ from shared.runtime.traces import traced
 WARM_PAGES = 4
 #: A render that is overtaken so often leaves the article to those who overtake it.
 TRIES = 20
-FIELDS_A_READ = 500
 
 log = structlog.get_logger()
 
@@ -69,6 +70,8 @@ class Store:
         self._warm: OrderedDict[str, Stored] = OrderedDict()
         self._warm_limit = warm
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.trust = {lane.tag: Trust() for lane in lanes}
+        """Of each lane, by its tag, whether our fold may commit there."""
         self._commit = Script("services.render", "commit.lua")
         self._withdraw = Script("services.render", "withdraw.lua")
 
@@ -77,7 +80,7 @@ class Store:
 
         Raises:
             RedisError: the engine refused or stayed silent; nothing is half-written.
-            LedgerError: see there.
+            LedgerError, DistrustedError: see there.
         """
         keys = self._lanes.of(slug).article(slug)
         async with self._turns.setdefault(slug, asyncio.Lock()):
@@ -93,7 +96,7 @@ class Store:
         """Fold *slug* from its first event, and replace all that is stored, by a newer fold too.
 
         Raises:
-            RedisError, LedgerError: as `render`.
+            RedisError, LedgerError, DistrustedError: as `render`.
         """
         keys = self._lanes.of(slug).article(slug)
         async with self._turns.setdefault(slug, asyncio.Lock()):
@@ -138,6 +141,8 @@ class Store:
             log.warning("article.damaged", article=keys.slug, reason=str(error))
             return await self._replay(keys, wakeups)
         writes = replace(writes, traceparent=trace.parent if trace else None)
+        seqs = range(before.head.version + 1, writes.head.version + 1)
+        self.trust[keys.lane.tag].judge(keys.slug, seqs, writes.failed)
         commit = await self._make_current(keys, filed, writes, wakeups)
         if commit.result != "committed":
             return "again"
@@ -154,18 +159,25 @@ class Store:
         if filed.rev > FOLD_REVISION and not force:
             return await self._settle(keys, filed, Stored(Head(keys.slug)), wakeups)
         article, new = Article(Head(keys.slug)), []
+        failed: dict[int, str] = {}
         while records := await records_of(self._redis, keys, article.head.version):
             if not follows(article.head, records[0]):
                 return "again"
             entries = [load_entry(record) for record in records]
-            article = continued(article, entries)
+            folded = fold(article.head, article.body, article.updates, entries)
+            article = joined(article, folded)
+            failed |= folded.failed
             new += [entry for entry in entries if entry.seq > filed.version]
         if article.head.version < filed.seq or not article.head.version:
             found = article.head.version
             raise LedgerError(f"{keys.slug}: {filed.seq} events were accepted, {found} are there")
         fields: Any = await self._redis.hkeys(keys.updates)
         writes = replacing(article, [name.decode() for name in fields], new, force=force)
-        told = await quarantine.told_of(self._redis, keys)
+        writes = replace(writes, failed=failed)
+        # What was marked by another fold counts as ours: it may have been given back for that.
+        told = await quarantine.told_of(self._redis, keys) if filed.rev == FOLD_REVISION else ()
+        seqs = [seq for seq in range(1, article.head.version + 1) if seq not in told]
+        self.trust[keys.lane.tag].judge(keys.slug, seqs, failed)
         if (await self._make_current(keys, filed, writes, wakeups)).result != "committed":
             return "again"
         quarantine.report(writes.head, told)
@@ -200,55 +212,16 @@ class Store:
     async def _fold(self, keys: ArticleKeys, before: Stored, records: Sequence[bytes]) -> Writes:
         """Fold *records*, reading the updates that they name and the pages that change."""
         entries = [load_entry(record) for record in records]
-        refs = await self._read_at(
-            before.head, keys, keys.updates, sorted(named(entries, before.head))
-        )
-        known = await self._read_updates(keys, refs)
+        names = sorted(named(entries, before.head))
+        refs = await read_at(self._redis, keys, before.head, keys.updates, names)
+        known = await read_updates(self._redis, keys, refs)
         folded = fold(before.head, Body(), known, entries)
         missing = touched_pages(before.head, folded) - before.pages.keys()
         numbers = [str(page) for page in sorted(missing)]
-        pages = await self._read_at(before.head, keys, keys.pages, numbers)
+        pages = await read_at(self._redis, keys, before.head, keys.pages, numbers)
         read = {int(page): tuple(line.split()) for page, line in pages.items()}
         before = Stored(before.head, before.body, {**before.pages, **read})
         return continuing(before, folded, refs, entries)
-
-    async def _read_updates(self, keys: ArticleKeys, refs: Mapping[str, str]) -> dict[str, Update]:
-        found = await self._read(keys.updates, list(refs.values()))
-        if len(found) < len(refs):
-            raise InconsistentError("an update is gone")
-        try:
-            return {name: load_update(found[ref].encode()) for name, ref in refs.items()}
-        except ValueError:
-            # From None: its words are copy.
-            raise InconsistentError("an update can't be read") from None
-
-    async def _read_at(
-        self, head: Head, keys: ArticleKeys, key: str, fields: Sequence[str]
-    ) -> dict[str, str]:
-        """Return those of *fields* that the hash *key* has while the article is at *head*.
-
-        Raises:
-            InconsistentError: it is not, so they may be what these very events made of them.
-        """
-        found: dict[str, str] = {}
-        for start in range(0, len(fields), FIELDS_A_READ):
-            some = fields[start : start + FIELDS_A_READ]
-            async with self._redis.pipeline(transaction=True) as step:
-                step.hmget(keys.article, FIELDS)
-                step.hmget(key, some)
-                facts, values = await step.execute()
-            if not read_filed(facts).at(head):
-                raise InconsistentError("the article has moved on")
-            found |= present(some, values)
-        return found
-
-    async def _read(self, key: str, fields: Sequence[str]) -> dict[str, str]:
-        """Return those of *fields* that the hash *key* has."""
-        found: dict[str, str] = {}
-        for start in range(0, len(fields), FIELDS_A_READ):
-            some = fields[start : start + FIELDS_A_READ]
-            found |= present(some, await self._redis.hmget(key, some))
-        return found
 
     async def _make_current(
         self, keys: ArticleKeys, filed: Filed, writes: Writes, wakeups: Sequence[Wakeup]
@@ -264,6 +237,8 @@ class Store:
             raise
         if commit.result == "committed":
             log.debug("article.rendered", article=head.slug, version=head.version)
+            if writes.failed and (trust := self.trust[keys.lane.tag]).stopped:
+                trust.suspects.add(head.slug)  # it was stopped while this was under way
             if self._archive and (writes.replace or head.status == "killed"):
                 await drop_obsolete(self._redis, keys, self._archive)
         elif commit.result != "missing":

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.render.core.wakeups import Entry
 from services.render.patrol import Patrol
+from services.render.quarantine import give_back
 from services.render.rendering import Rendering
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import RENDER_GROUP, Lane
@@ -89,6 +90,9 @@ class Sweeper:
                 log.warning("sweep.failed", lane=lane.tag, reason=str(error))
 
     async def _sweep_lane(self, lane: Lane) -> None:
+        if (trust := self._rendering.trust(lane)).stopped:
+            await give_back(self._redis, lane, trust)
+            return
         await self._render_dirty(lane)
         await self._patrol.look(lane)
         try:

@@ -11,13 +11,14 @@ its events name (`named`) and returns only those that changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from shared.article.article import Article, Body, Entry, Head, Note, Status, Update
 from shared.article.dates import parse_rfc3339
 from shared.article.draft import Draft
+from shared.article.failing import reason
 from shared.article.markdown import copy
 from shared.contract import acts
 from shared.contract.events import Event
@@ -29,11 +30,15 @@ FOLD_REVISION = 2
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a fold made: the head, the body, and the updates that differ from before."""
+    """What a fold made: the head, the body, and the updates that differ from before.
+
+    *failed* says, by seq, why events were marked: never in words of theirs, which may be copy.
+    """
 
     head: Head
     body: Body
     changed: Mapping[str, Update]
+    failed: Mapping[int, str] = field(default_factory=dict)
 
 
 def named(entries: Iterable[Entry], head: Head) -> frozenset[str]:
@@ -50,14 +55,17 @@ def fold(head: Head, body: Body, known: Mapping[str, Update], entries: Iterable[
     Raises ValueError for a gap: the caller didn't read a ledger.
     """
     draft = Draft(head, body, known)
-    for entry in entries:
-        _take(draft, entry)
-    return Folded(draft.head, draft.body, draft.changed)
+    failed = {entry.seq: why for entry in entries if (why := _take(draft, entry))}
+    return Folded(draft.head, draft.body, draft.changed, failed)
 
 
 def continued(article: Article, entries: Iterable[Entry]) -> Article:
     """Return the whole of *article* after *entries*, at the price of a copy of its table."""
-    folded = fold(article.head, article.body, article.updates, entries)
+    return joined(article, fold(article.head, article.body, article.updates, entries))
+
+
+def joined(article: Article, folded: Folded) -> Article:
+    """Return the whole of *article*, onto which *folded* was folded."""
     if folded.head.status == "killed":
         return Article(folded.head)
     return Article(folded.head, folded.body, {**article.updates, **folded.changed})
@@ -68,7 +76,8 @@ def replay(slug: str, entries: Iterable[Entry]) -> Article:
     return continued(Article(Head(slug)), entries)
 
 
-def _take(draft: Draft, entry: Entry) -> None:
+def _take(draft: Draft, entry: Entry) -> str:
+    """Take one step; return why it was dropped, nothing if it counts."""
     if entry.seq != draft.head.version + 1:
         raise ValueError(f"entry {entry.seq} can't follow version {draft.head.version}")
     draft.begin(entry.seq, entry.chain)
@@ -76,10 +85,11 @@ def _take(draft: Draft, entry: Entry) -> None:
         _apply(draft, entry.event)
     except MemoryError:
         raise  # says something about the machine, nothing about the event
-    except Exception:  # noqa: BLE001 -- total: what can't be folded is marked, not fatal
+    except Exception as error:  # noqa: BLE001 -- total: what can't be folded is marked, not fatal
         draft.drop()
-    else:
-        draft.keep()
+        return "it can't be read" if entry.event is None else reason(error)
+    draft.keep()
+    return ""
 
 
 def _apply(draft: Draft, event: Event | None) -> None:

@@ -71,6 +71,11 @@ class Lane:
         return self._key("held")
 
     @property
+    def quarantined(self) -> str:
+        """Hash: slug → a line for each event that could not be folded: seq, revision, why."""
+        return self._key("quarantined")
+
+    @property
     def redactions(self) -> str:
         """Set: "<slug> <seq>" of each redaction whose text is still to be destroyed."""
         return self._key("redactions")
@@ -128,7 +133,8 @@ class ArticleKeys:
         lane = self.lane
         stored = (self.state, self.updates, self.pages, self.changed)
         streams = (lane.changes, lane.events, lane.dirty, lane.latest)
-        return (self.article, self.ledger, *stored, *streams, self.noted, self.key_events)
+        lists = (self.noted, self.key_events, lane.quarantined)
+        return (self.article, self.ledger, *stored, *streams, *lists)
 
     @property
     def archivable(self) -> tuple[str, ...]:

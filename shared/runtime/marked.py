@@ -48,11 +48,11 @@ class Marked:
         keys = self._lanes.of(slug).article(slug)
         for _ in range(TRIES):
             async with self._redis.pipeline(transaction=True) as step:
-                step.hmget(keys.state, "head", "archived")
+                step.hmget(keys.state, "head", "archived", "refolded")
                 step.zrevrange(keys.noted, 0, noted - 1)
                 if key_events:
                     step.zrevrange(keys.key_events, 0, key_events - 1)
-                (data, archived), *lists = await step.execute()
+                (data, archived, refolded), *lists = await step.execute()
             if archived:
                 shelved = await self._shelved(keys, archived)
                 return await shelved._read(slug, noted, key_events)
@@ -62,7 +62,7 @@ class Marked:
             ids = {update_id.decode() for names in lists for update_id in names}
             if key_events and head.pinned:
                 ids.add(head.pinned)
-            updates = await self._updates(keys, head, sorted(ids))
+            updates = await self._updates(keys, head, sorted(ids), refolded)
             if updates is not None:
                 return Window(head, Body(), tuple(sorted(updates, key=lambda each: each.number)))
         raise moving(slug)
@@ -72,7 +72,7 @@ class Marked:
         return Marked(client, self._lanes, Snapshots(client, self._lanes))
 
     async def _updates(
-        self, keys: ArticleKeys, head: Head, ids: Sequence[str]
+        self, keys: ArticleKeys, head: Head, ids: Sequence[str], refolded: bytes | None
     ) -> Sequence[Update] | None:
         """Return the updates named *ids* as they are at *head*; None if one has moved on."""
         refs: list[bytes | None] = []
@@ -82,7 +82,7 @@ class Marked:
         known = [ref.decode() for ref in refs if ref is not None]
         if len(known) < len(ids):
             return None
-        updates = await self._snapshots.read_forms(keys, known)
+        updates = await self._snapshots.read_forms(keys, known, refolded)
         if updates is None or any(each.changed.version > head.version for each in updates):
             return None
         return updates

@@ -60,6 +60,7 @@ GaugeName = Literal[
     "writethru_engine_uptime_seconds",
     "writethru_inbox_waiting",
     "writethru_stream_entries",
+    "writethru_lanes_stopped",
     "writethru_readers",
 ]
 HistogramName = Literal[
@@ -178,14 +179,12 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_events_quarantined_total": _counter(
         "render", "Events that could not be folded, and have no effect."
     ),
+    "writethru_lanes_stopped": Metric("gauge", ("render",), "Lanes that a renderer has stopped."),
     "writethru_entries_trimmed_total": _counter(
         "render", "Old entries taken out of the lanes' streams.", stream=("events", "changes")
     ),
     "writethru_stream_entries": Metric(
-        "gauge",
-        ("render",),
-        "Entries that the lanes' streams hold.",
-        {"stream": ("events", "changes")},
+        "gauge", ("render",), "Entries that the streams hold.", {"stream": ("events", "changes")}
     ),
     "writethru_articles_archived_total": _counter(
         "render", "Articles that left the engine for the archive."

@@ -7,7 +7,6 @@ ref that is gone means that a commit came between, and the reading starts over.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -19,6 +18,7 @@ from shared.article.order import displayed
 from shared.article.placing import above, numbers_above
 from shared.article.stored import load_body, load_head, load_update
 from shared.contract.errors import Busy
+from shared.runtime.forms import Forms
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
 from shared.runtime.records import filed_at, has_chain
@@ -72,6 +72,7 @@ class _State(NamedTuple):
     head: bytes | None
     body: bytes | None
     archived: bytes | None = None
+    refolded: bytes | None = None
 
     def read(self) -> Head | None:
         return load_head(self.head) if self.head else None
@@ -90,8 +91,7 @@ class Snapshots:
         self.shelves = shelves or Shelves(None)
         self._redis = redis
         self._lanes = lanes
-        self._cache: OrderedDict[tuple[str, str], Update] = OrderedDict()
-        self._cached = cached
+        self._forms = Forms(cached)
 
     async def read_head(self, slug: str) -> Head | None:
         """Return the article's head, killed ones' too; None where nothing has been rendered."""
@@ -131,7 +131,8 @@ class Snapshots:
             if head is None or list(numbers(head)) != list(wanted):
                 continue
             body = await self._read_body(keys, head, state)
-            updates = await self.read_forms(keys, [refs[number] for number in wanted])
+            forms = [refs[number] for number in wanted]
+            updates = await self.read_forms(keys, forms, state.refolded)
             if body is not None and updates is not None:
                 return Window(head, body, tuple(updates))
         raise moving(slug)
@@ -140,12 +141,15 @@ class Snapshots:
         """Return one update as it is now; None where there is none of that id."""
         keys = self._keys(slug)
         for _ in range(TRIES):
-            ref: Any = await self._redis.hget(keys.updates, update_id)
+            async with self._redis.pipeline(transaction=True) as step:
+                step.hget(keys.updates, update_id)
+                step.hget(keys.state, "refolded")
+                ref, refolded = await step.execute()
             if ref is None:
                 archived: Any = await self._redis.hget(keys.state, "archived")
                 shelved = await self._shelved(keys, archived) if archived else None
                 return await shelved.read_update(slug, update_id) if shelved else None
-            if updates := await self.read_forms(keys, [ref.decode()]):
+            if updates := await self.read_forms(keys, [ref.decode()], refolded):
                 return updates[0]
         raise moving(slug)
 
@@ -209,29 +213,23 @@ class Snapshots:
         data: Any = await self._redis.hget(keys.updates, state.body)
         return load_body(data) if data else None
 
-    async def read_forms(self, keys: ArticleKeys, refs: Sequence[str]) -> list[Update] | None:
-        """Return the forms named *refs*, in that order; None if one was superseded meanwhile."""
-        found = {ref: self._remembered(keys.slug, ref) for ref in refs}
+    async def read_forms(
+        self, keys: ArticleKeys, refs: Sequence[str], refolded: bytes | None
+    ) -> list[Update] | None:
+        """Return the forms named *refs*, in that order; None if one was superseded meanwhile.
+
+        A ref names other bytes only once the article was *refolded*, as the state has it.
+        """
+        places = {ref: (keys.slug, ref, refolded or b"") for ref in refs}
+        found = {ref: self._forms.find(place) for ref, place in places.items()}
         missing = [ref for ref, update in found.items() if update is None]
         for chunk in _chunks(missing):
             values: Any = await self._redis.hmget(keys.updates, chunk)
             for ref, data in zip(chunk, values, strict=True):
                 if data is None:
                     return None
-                found[ref] = self._remember(keys.slug, ref, load_update(data))
+                found[ref] = self._forms.keep(places[ref], load_update(data))
         return [update for ref in refs if (update := found[ref])]
-
-    def _remembered(self, slug: str, ref: str) -> Update | None:
-        update = self._cache.get((slug, ref))
-        if update is not None:
-            self._cache.move_to_end((slug, ref))
-        return update
-
-    def _remember(self, slug: str, ref: str, update: Update) -> Update:
-        self._cache[slug, ref] = update
-        if len(self._cache) > self._cached:
-            self._cache.popitem(last=False)
-        return update
 
     async def _read_changed(
         self, keys: ArticleKeys, since: Mark, limit: int
@@ -258,7 +256,7 @@ class Snapshots:
         refs: Any = await self._redis.hmget(keys.updates, ids) if ids else []
         if None in refs:
             return None
-        updates = await self.read_forms(keys, [ref.decode() for ref in refs])
+        updates = await self.read_forms(keys, [ref.decode() for ref in refs], state.refolded)
         new_body = head.body.version > since
         body = await self._read_body(keys, head, state) if new_body else None
         if updates is None or (new_body and body is None):

@@ -101,7 +101,7 @@ async def test_the_script_commits_only_onto_the_version_chain_and_fold_that_were
     before = await dump(newsroom.redis)
     plan = {
         "rev": 7, "replace": False, "killed": False, "kinds": "", "group": "render",
-        "updates": [], "superseded": [], "pages": [], "acks": [], **facts,
+        "quarantined": "", "updates": [], "superseded": [], "pages": [], "acks": [], **facts,
     }  # fmt: skip
     # when a fold that began at start and went to end is committed
     result, *_ = await Script("services.render", "commit.lua").run(
@@ -109,7 +109,7 @@ async def test_the_script_commits_only_onto_the_version_chain_and_fold_that_were
         [
             keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
             keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
-            keys.noted, keys.key_events,
+            keys.noted, keys.key_events, keys.lane.quarantined,
         ],
         [SLUG, *start, *end, "{}", "{}", orjson.dumps(plan)],
     )  # fmt: skip
@@ -403,7 +403,7 @@ async def test_a_wakeup_of_an_event_that_was_lost_is_acked_once_the_article_is_c
 
 KEYS = (
     "article", "ledger", "state", "updates", "pages", "changed",
-    "changes", "events", "dirty", "latest",
+    "changes", "events", "dirty", "latest", "quarantined",
 )  # fmt: skip
 
 

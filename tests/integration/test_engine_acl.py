@@ -21,6 +21,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from services.ingest.append import Appender
 from services.render.archiving import Archiver
 from services.render.consume import make_groups
+from services.render.quarantine import give_back
 from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
@@ -232,6 +233,36 @@ async def test_render_mends_and_tidies_on_its_rights(guarded: Guarded) -> None:
             await verify(operator, installation.lanes, installation.key, SLUG)
         ).differences == []
     assert guarded.root.xinfo_consumers(lane.events, RENDER_GROUP) == []
+    assert guarded.denied() == []
+
+
+async def test_render_marks_gives_back_and_mends_what_it_could_not_fold_on_its_rights(
+    guarded: Guarded,
+) -> None:
+    async with (
+        connect(guarded.url("render")) as redis,
+        connect(guarded.url("ingest")) as ingest,
+    ):
+        # Given an article with an event that can't be read
+        installation = await open_installation(redis, 2)
+        newsroom = Newsroom(ingest, installation.lanes, installation.key)
+        await newsroom.file(published(), posted("u1"))
+        keys = newsroom.keys()
+        record = guarded.root.lindex(keys.ledger, 1)
+        guarded.root.lset(keys.ledger, 1, str(record).replace("update.posted", "update.sung"))
+        store = Store(redis, installation.lanes)
+
+        # When it is rendered, given back, and folded again once it is mended
+        await store.render(SLUG)
+        trust = store.trust[keys.lane.tag]
+        trust.suspects.add(SLUG)
+        await give_back(redis, keys.lane, trust)
+        guarded.root.lset(keys.ledger, 1, str(record))
+        await store.render(SLUG)
+
+        # Then it has had its effect, and nothing was denied
+        assert guarded.root.hget(keys.state, "refolded") == "1"
+        assert guarded.root.hgetall(keys.lane.quarantined) == {}
     assert guarded.denied() == []
 
 

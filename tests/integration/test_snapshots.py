@@ -159,7 +159,7 @@ async def test_the_cache_of_updates_keeps_the_ones_used_last(newsroom, store):
     article = await snapshots.read_article(SLUG)
     # then it is whole all the same, and two are kept
     assert article == await newsroom.replayed()
-    assert len(snapshots._cache) == 2
+    assert len(snapshots._forms._kept) == 2
 
 
 # One version

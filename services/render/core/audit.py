@@ -112,7 +112,9 @@ def state_faults(article: Article, kept: Kept) -> Iterator[str]:
     changed = {each.update_id.encode(): each.changed.version for each in expected.updates}
     noted = {each.update_id.encode(): each.noted for each in expected.updates if each.noted}
     key = {each.update_id.encode(): each.number for each in expected.updates if each.key_event}
-    yield from _different("state", state, kept.state)
+    # How often it was refolded is no ledger's to say.
+    found = {name: value for name, value in kept.state.items() if name != b"refolded"}
+    yield from _different("state", state, found)
     yield from _different("updates", updates, kept.updates)
     yield from _different("pages", pages, kept.pages)
     yield from _different("changed", changed, kept.changed)

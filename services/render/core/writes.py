@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from services.render.core.marks import lines
 from shared.article.article import PAGE_SIZE, Article, Body, Entry, Head, Mark, Update
 from shared.article.fold import FOLD_REVISION, Folded
 from shared.article.formats import json
@@ -51,7 +52,8 @@ class Writes:
     *ahead* goes into `updates:<slug>` before the commit; *pages* become current with it, and the
     fields *superseded* go. *body* is None where it stays; *replace* says that all that was there
     is void; *force*, that it may be of a newer fold revision. *traceparent* goes into the
-    outbox, if the events are in a trace.
+    outbox, if the events are in a trace. *failed* says why events could not be folded: of the new
+    ones, or of all with *replace*.
     """
 
     head: Head
@@ -64,6 +66,7 @@ class Writes:
     replace: bool = False
     force: bool = False
     traceparent: str | None = None
+    failed: Mapping[int, str] = field(default_factory=dict)
 
 
 def touched_pages(before: Head, folded: Folded) -> frozenset[int]:
@@ -84,7 +87,7 @@ def continuing(
         InconsistentError: a page does not hold what the head says.
     """
     if folded.head.status == "killed":
-        return Writes(folded.head, kinds=_kinds(entries))
+        return Writes(folded.head, kinds=_kinds(entries), failed=folded.failed)
     new_body = folded.head.body != before.head.body
     updates = tuple(sorted(folded.changed.values(), key=lambda update: update.number))
     old = [refs[update.update_id] for update in updates if update.update_id in refs]
@@ -98,6 +101,7 @@ def continuing(
         pages=_pages(before, updates),
         superseded=(*old, *_passed_over(folded.head, updates, entries)),
         kinds=_kinds(entries),
+        failed=folded.failed,
     )
 
 
@@ -154,6 +158,7 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
         ],
         "superseded": writes.superseded,
         "pages": [(str(page), " ".join(refs)) for page, refs in writes.pages.items()],
+        "quarantined": lines(writes.failed),
         "acks": list(acks),
     }
     if writes.body:
