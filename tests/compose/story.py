@@ -313,7 +313,9 @@ def _follow_one(docker: Docker, token: str) -> None:
     until_sync(lambda: _get(docker, "/articles/traced.txt"), RECOVERY_SECONDS)
 
     def named() -> set[str]:
-        return {orjson.loads(line)["service"] for line in docker.run(TRACE).splitlines()}
+        lines = docker.run(TRACE).splitlines()
+        # Before the line may stand what clears a terminal's.
+        return {orjson.loads(line[line.index("{") :])["service"] for line in lines}
 
     until_sync(lambda: named() == {"ingest", "render", "deliver"}, RECOVERY_SECONDS)
 
