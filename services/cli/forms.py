@@ -15,6 +15,7 @@ class Format(StrEnum):
     ATOM = "atom"
     JSON_FEED = "feed.json"
     RSS = "rss"
+    NINJS = "ninjs.json"
 
     @property
     def extension(self) -> str:

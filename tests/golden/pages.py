@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 COVERAGE = FOLDER.parents[1] / "services" / "cli" / "coverage.ndjson"
 
 PUBLIC_URL = "https://news.example"
-ENDINGS = ("txt", "json", "md", *whole.FEEDS)
+ENDINGS = ("txt", "json", "md", "ninjs.json", *whole.FEEDS)
 
 
 def ledgers() -> list[Path]:
@@ -50,9 +50,9 @@ def _others(article: Article) -> Mapping[str, str]:
     """Return Markdown and feeds, which a killed article has not."""
     if article.head.status == "killed":
         return {}
-    forms = ("md", *whole.FEEDS)
+    forms = ("md", "ninjs.json", *whole.FEEDS)
     found = {form: whole.written(article, form, PUBLIC_URL).decode() for form in forms}
-    return found | {"feed.json": _lines(found["feed.json"])}
+    return found | {form: _lines(found[form]) for form in ("feed.json", "ninjs.json")}
 
 
 def _lines(document: str | bytes) -> str:

@@ -240,7 +240,7 @@ NOT_THERE = [
     ("/articles/none.md", BROWSER, TEXT),
     ("/articles/none.atom", BROWSER, TEXT),
     ("/articles/none.feed.json", BROWSER, PROBLEM),
-    (f"{ARTICLE}.ninjs.json", BROWSER, PROBLEM),
+    (f"{ARTICLE}.other.json", BROWSER, PROBLEM),
     ("/static/page.css", BROWSER, HTML),
     (f"{ARTICLE}/", BROWSER, HTML),
 ]
@@ -390,13 +390,14 @@ async def test_a_killed_article_is_gone_from_every_path_and_format(stand):
         f"{ARTICLE}/updates/{'u' * 65}": "text/html; charset=utf-8",
         f"{ARTICLE}.md": "text/plain; charset=utf-8",
         f"{ARTICLE}.feed.json": "application/json",
+        f"{ARTICLE}.ninjs.json": "application/json",
         f"{ARTICLE}.atom": "text/plain; charset=utf-8",
         f"{ARTICLE}.rss": "text/plain; charset=utf-8",
         f"{ARTICLE}/versions/1.json": "application/json",
         f"{ARTICLE}/versions/1.atom": "text/plain; charset=utf-8",
         f"{ARTICLE}/versions/1..2": "text/html; charset=utf-8",
         f"{ARTICLE}/anything/else": "text/html; charset=utf-8",
-        f"{ARTICLE}.ninjs.json": "application/json",
+        f"{ARTICLE}.other.json": "application/json",
     }
     etags = {}
     paths_of_none = list(paths)[-5:]

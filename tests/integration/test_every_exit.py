@@ -32,7 +32,7 @@ from tests.waiting import until_sync
 #: `EXITS=500 pytest tests/integration/test_every_exit.py` looks longer.
 COVERAGES = int(os.environ.get("EXITS", "8"))
 FEEDS = (".atom", ".feed.json", ".rss")
-FORMATS = ("", ".html", ".txt", ".json", ".md", *FEEDS)
+FORMATS = ("", ".html", ".txt", ".json", ".md", ".ninjs.json", *FEEDS)
 MAX_EVENTS = 9
 
 _serial = count(1)

@@ -13,6 +13,7 @@ from services.deliver.core.negotiation import (
     JSON,
     JSON_FEED,
     MARKDOWN,
+    NINJS,
     RSS,
     TEXT,
     by_accept,
@@ -93,7 +94,8 @@ def test_an_ending_begins_at_the_first_dot(name, stem, ending):
 def test_an_ending_that_is_not_offered_is_no_format():
     assert by_ending("json") is JSON
     assert by_ending("feed.json") is JSON_FEED
-    assert by_ending("ninjs.json") is None
+    assert by_ending("ninjs.json") is NINJS
+    assert by_ending("csv") is None
     assert by_ending("txt", [HTML, JSON]) is None
 
 

@@ -29,16 +29,17 @@ MARKDOWN = Format("md", "text/markdown")
 ATOM = Format("atom", "application/atom+xml")
 JSON_FEED = Format("feed.json", "application/feed+json")
 RSS = Format("rss", "application/rss+xml")
+NINJS = Format("ninjs.json", "application/json")
 SITEMAP = Format("xml", "application/xml")
 
 FEEDS = (ATOM, JSON_FEED, RSS)
 #: In the order of our own preference, where a reader has none.
-FORMATS = (HTML, JSON, TEXT, MARKDOWN, *FEEDS)
+FORMATS = (HTML, JSON, TEXT, MARKDOWN, *FEEDS, NINJS)
 #: Of Latest News.
 LISTS = (HTML, JSON, *FEEDS)
 
 #: What says in another's place that an article is gone, or what is wrong.
-_KINDRED = {MARKDOWN: TEXT, ATOM: TEXT, JSON_FEED: JSON, RSS: TEXT, SITEMAP: TEXT}
+_KINDRED = {MARKDOWN: TEXT, ATOM: TEXT, JSON_FEED: JSON, RSS: TEXT, NINJS: JSON, SITEMAP: TEXT}
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _NEVER = re.compile(r"q=0(\.0{0,3})?")
 _TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)

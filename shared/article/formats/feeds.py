@@ -100,7 +100,7 @@ def of_article(article: Article, public_url: str, path: str | None = None) -> Fe
     shown = [each for each in article.updates.values() if each.number in numbers]
     newest = sorted(shown, key=lambda each: each.number, reverse=True)
     return Feed(
-        id=_id(head, public_url),
+        id=article_id(head, public_url),
         path=path or f"/articles/{head.slug}",
         url=canonical(head, public_url),
         title=head.headline,
@@ -137,7 +137,7 @@ def _query(page: int) -> str:
 def _article(head: Head, public_url: str) -> Item:
     updated = _updated(head)
     return Item(
-        id=_id(head, public_url),
+        id=article_id(head, public_url),
         url=canonical(head, public_url),
         title=head.headline,
         published=head.published_at or updated,
@@ -152,7 +152,7 @@ def _article(head: Head, public_url: str) -> Item:
 
 def _update(update: Update, head: Head, public_url: str) -> Item:
     return Item(
-        id=f"{_id(head, public_url)}/{update.update_id}",
+        id=f"{article_id(head, public_url)}/{update.update_id}",
         url=f"{public_url}/articles/{head.slug}/updates/{update.update_id}",
         title="Retracted" if update.retracted else gist(update) or head.headline,
         published=update.time,
@@ -183,7 +183,7 @@ def _updated(head: Head) -> datetime:
     return head.updated_at
 
 
-def _id(head: Head, public_url: str) -> str:
+def article_id(head: Head, public_url: str) -> str:
     """Return a ``tag:`` URI (RFC 4151): host and day of opening say whose slug it is."""
     opened = head.opened_at or _updated(head)
     return f"tag:{host(public_url)},{opened.astimezone(UTC):%Y-%m-%d}:{head.slug}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shared.article.article import Article
-from shared.article.formats import atom, json, jsonfeed, markdown, rss, text
+from shared.article.formats import atom, json, jsonfeed, markdown, ninjs, rss, text
 from shared.article.formats.feeds import Feed, of_article
 
 #: A feed in each of its formats.
@@ -24,9 +24,11 @@ _PAGES: Mapping[str, Callable[[Article], bytes]] = {
 def written(article: Article, ending: str, public_url: str, path: str | None = None) -> bytes:
     """Return *article*, which isn't killed, as what ``.<ending>`` names.
 
-    Links in a feed begin with *public_url*; *path* is where the page is, if not in its usual
-    place. Of a feed's updates the newest fifty are enough.
+    Links and identifiers begin with *public_url*; *path* is where the page is, if not in its
+    usual place. Of a feed's updates the newest fifty are enough.
     """
     if ending in FEEDS:
         return FEEDS[ending](of_article(article, public_url, path))
+    if ending == "ninjs.json":
+        return json.dumps(ninjs.document(article, public_url))
     return _PAGES[ending](article)
