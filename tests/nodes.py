@@ -204,6 +204,34 @@ def _synced(primary: Node) -> int:
     return sum(each.get("state") == "online" for each in states)
 
 
+@dataclass
+class Pair:
+    """A primary, and a replica that follows it."""
+
+    primary: Node
+    replica: Node
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.primary.port}/0"
+
+    def synced(self) -> bool:
+        return _synced(self.primary) == 1
+
+
+@contextmanager
+def pair(folder: Path, settings: Sequence[str] = engine.SETTINGS) -> Iterator[Pair]:
+    """Start a primary with *settings* and a replica with the same."""
+    first, second = free_ports(2)
+    words = (*settings, "--repl-diskless-sync-delay", "0")
+    primary = _node(folder, first, *words)
+    replica = _node(folder, second, *words, "--replicaof", f"127.0.0.1 {first}")
+    with running_nodes([primary, replica]):
+        made = Pair(primary, replica)
+        until_sync(made.synced, START_SECONDS)
+        yield made
+
+
 SERVICE = "newsroom"
 
 

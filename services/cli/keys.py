@@ -21,6 +21,7 @@ from services.cli.terminal import columns
 from shared.article.dates import parse_rfc3339, rfc3339
 from shared.contract.access import SCOPES, ApiKey, Scope, ended
 from shared.contract.desk import Check, Level, parse_levels
+from shared.contract.durability import Durability, parse_durability
 from shared.runtime import api_keys
 from shared.runtime.clock import now
 
@@ -72,6 +73,14 @@ def create(
             help="Levels of the desk's checks for what it files, as cut-short=hold,odd-time=off.",
         ),
     ] = "",
+    durability: Annotated[
+        str,
+        Option(
+            metavar="LEVEL",
+            help="The least level that what it files is kept at: memory, fsync, replica or "
+            "replica-fsync. Requests may ask for more.",
+        ),
+    ] = "",
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -79,12 +88,13 @@ def create(
     _check(name, article or ())
     end = _end(expires) if expires else None
     levels = _levels(checks)
+    floor = _floor(durability)
     scopes: tuple[Scope, ...] = tuple(each for each in SCOPES if each in scope)
     articles, sources = tuple(article or "*"), tuple(source or "*")
     key, token = _with_engine(
         redis_url,
         data_dir,
-        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end, levels),
+        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end, levels, floor),
     )
     _say(f"key {key.key_id} for {key.name}: {_rights(key)}")
     _hand_over(token)
@@ -207,9 +217,10 @@ def _end(text: str) -> datetime:
 def _rights(key: ApiKey) -> str:
     until = f"; until {_time(key.expires)}" if key.expires else ""
     levels = f"; {_set(key)}" if key.checks else ""
+    floor = f"; durability {key.durability}" if key.durability else ""
     return (
         f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
-        f"sources {', '.join(key.sources)}{levels}{until}"
+        f"sources {', '.join(key.sources)}{levels}{floor}{until}"
     )
 
 
@@ -222,6 +233,13 @@ def _levels(line: str) -> dict[Check, Level]:
         return parse_levels(line)
     except ValueError as error:
         raise misused(f"--checks: {error}") from None
+
+
+def _floor(text: str) -> Durability | None:
+    try:
+        return parse_durability(text) if text else None
+    except ValueError as error:
+        raise misused(f"--durability: {error}") from None
 
 
 def _state(key: ApiKey) -> str:
@@ -257,6 +275,7 @@ def _facts(key: ApiKey, used: datetime | None) -> dict[str, Any]:
         "articles": key.articles,
         "sources": key.sources,
         "checks": key.checks,
+        "durability": key.durability,
         "created": _time(key.created),
         "expires": key.expires and _time(key.expires),
         "revoked": key.revoked and _time(key.revoked),

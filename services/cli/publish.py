@@ -11,12 +11,13 @@ from typing import Annotated
 import orjson
 from typer import Argument, Option
 
-from services.cli.failure import Failure
+from services.cli.failure import Failure, misused
 from services.cli.progress import progress
 from services.cli.reading import Found, read
 from services.cli.remote import INGEST
 from services.cli.sending import Receipt, Sender
 from services.cli.telling import counted, one_line
+from shared.contract.durability import parse_durability
 
 
 def command(
@@ -31,6 +32,14 @@ def command(
     key: Annotated[
         str | None, Option("--key", metavar="KEY", help="An API key; it begins with wt_.")
     ] = None,
+    durability: Annotated[
+        str | None,
+        Option(
+            metavar="LEVEL",
+            help="Where events are to be before their receipts: memory, fsync, replica or "
+            r"replica-fsync. \[default: the installation's]",
+        ),
+    ] = None,
 ) -> None:
     """File events, and print a receipt for each as a line of JSON.
 
@@ -39,12 +48,16 @@ def command(
     events = list(read(files))
     if not events:
         raise Failure("there are no events in what was given; an empty array files nothing")
-    asyncio.run(_publish(events, to, key))
+    try:
+        level = parse_durability(durability) if durability else None
+    except ValueError as error:
+        raise misused(f"--durability: {error}") from None
+    asyncio.run(_publish(events, Sender(to, key, level)))
 
 
-async def _publish(events: Sequence[Found], to: str, key: str | None) -> None:
+async def _publish(events: Sequence[Found], to: Sender) -> None:
     statuses: Counter[str] = Counter()
-    async with Sender(to, key) as sender:
+    async with to as sender:
         with progress("filing events", len(events), shown=not sys.stdout.isatty()) as advance:
             async for receipt in sender.file([event.text for event in events]):
                 _print(receipt, events[statuses.total()])

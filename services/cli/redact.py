@@ -18,6 +18,7 @@ from shared.contract.errors import InvalidEvent
 from shared.contract.events import Event, parse_event
 from shared.contract.receipts import Receipt
 from shared.runtime.clock import monotonic, new_name
+from shared.runtime.durability import Levels
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
 
@@ -74,7 +75,9 @@ async def _redact(event: Event, wait: float, redis_url: str | None, folder: Path
 
 
 async def _file(redis: Redis, here: Installation, event: Event) -> Receipt:
-    [receipt] = await Appender(redis, here, settings().durability).append([event])
+    level = settings().durability
+    wait = Levels(level, level).wait()
+    [receipt] = await Appender(redis, here, level).append([event], wait=wait)
     if receipt.problem is not None:
         raise Failure(receipt.problem["detail"])
     return receipt

@@ -14,6 +14,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from services.cli.failure import Failure
 from services.cli.remote import client, unreachable
+from shared.contract.durability import HEADER, Durability
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 #: Ingest takes 10,000; fewer make a repeat cheaper and progress visible.
@@ -41,12 +42,16 @@ class _Again(Exception):
 class Sender:
     """Files events at *url*; used as a context manager."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(
+        self, url: str, key: str | None = None, durability: Durability | None = None
+    ) -> None:
         self._url = url
         self._client = client(url, "--to")
         self._headers = {"content-type": "application/x-ndjson"}
         if key is not None:
             self._headers["authorization"] = f"Bearer {key}"
+        if durability is not None:
+            self._headers[HEADER] = durability
         self._answered = False
 
     async def __aenter__(self) -> Sender:

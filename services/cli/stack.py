@@ -19,7 +19,7 @@ from services.cli.options import address, environment
 from services.cli.ports import Ports
 from services.cli.supervise import Part, Say, Supervisor
 from shared.runtime.clock import monotonic
-from shared.runtime.durability import durability_of
+from shared.runtime.durability import levels_of
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
 from shared.runtime.installation import open_installation
@@ -142,7 +142,7 @@ async def _look_into(settings: Settings) -> bool:
     try:
         async with connect(settings.engine_url, retries=1) as redis:
             await open_installation(redis, settings.lanes)
-            await durability_of(redis, settings.durability)
+            await levels_of(redis, settings.durability)
             return bool(await redis.exists(API_KEYS))
     except SettingsError as error:
         raise Failure(str(error), WRONG_SETTING) from None

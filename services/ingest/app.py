@@ -27,7 +27,7 @@ from services.ingest.release import Releaser
 from shared.contract.errors import OutcomeUnknown, WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
-from shared.runtime.durability import durability_of
+from shared.runtime.durability import levels_of
 from shared.runtime.installation import await_installation
 from shared.runtime.internal import Internal
 from shared.runtime.keys import INBOX_READER
@@ -76,12 +76,12 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
         redis = connect(settings.engine_url)
         try:
             installation = await await_installation(redis, settings.lanes)
-            durability = await durability_of(redis, settings.durability)
-            appender = Appender(redis, installation, durability, settings.archive)
+            levels = await levels_of(redis, settings.durability)
+            appender = Appender(redis, installation, levels.kept, settings.archive)
             callers = Callers(None if settings.no_auth else Door(redis))
             checker = Checker(redis, installation.lanes, appender, settings.checks)
-            inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()))
-            app.state.intake = intake.Intake(checker, callers)
+            inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()), levels.wait())
+            app.state.intake = intake.Intake(checker, callers, levels)
             ledgers = Ledgers(redis, installation.lanes, settings.archive)
             app.state.ledgers = ledger.ShownLedgers(redis, installation.lanes, callers, ledgers)
             releaser = Releaser(redis, installation.lanes)
@@ -89,7 +89,7 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             if internal:
                 internal.watch(redis, installation.lanes, app.state.probed.checks)
             async with _running(inbox.run(), releaser.run()):
-                _log.info("service.started", durability=durability, lanes=settings.lanes)
+                _log.info("service.started", durability=levels.default, lanes=settings.lanes)
                 yield
             _log.info("service.stopped")
         finally:

@@ -33,6 +33,8 @@ from shared.contract.receipts import Receipt
 from shared.contract.tracing import trace_of
 from shared.runtime.archive import Archive, ArchiveError
 from shared.runtime.clock import monotonic, now
+from shared.runtime.confirming import run_confirmed
+from shared.runtime.durability import Wait
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import observe
@@ -82,7 +84,7 @@ _Item = tuple[Event, Checked]
 
 
 class Appender:
-    """Files events of any articles; *durability* is the level that its receipts name."""
+    """Files events of any articles; a write alone is kept at *durability*."""
 
     def __init__(
         self,
@@ -98,11 +100,15 @@ class Appender:
         self._script = Script("services.ingest", *APPEND)
 
     async def append(
-        self, events: Sequence[Event], checked: Sequence[Checked] = ()
+        self,
+        events: Sequence[Event],
+        checked: Sequence[Checked] = (),
+        wait: Wait | None = None,
     ) -> list[Receipt]:
         """File *events*, each judged after the ones before it; return their receipts in order.
 
-        *checked* says what was found in each, if anything was looked for.
+        *checked* says what was found in each, if anything was looked for; each step has to be
+        confirmed by *wait* before there are receipts for it.
 
         Articles don't wait for each other. Once the engine fails an article, nothing later of its
         lane is sent, so that no event overtakes another.
@@ -111,7 +117,7 @@ class Appender:
         places: dict[Lane, list[int]] = {}
         for place, event in enumerate(events):
             places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
-        lanes = [self._append(lane, [items[n] for n in at]) for lane, at in places.items()]
+        lanes = [self._append(lane, [items[n] for n in at], wait) for lane, at in places.items()]
         receipts: dict[int, Receipt] = {}
         traces = [trace for event in events if (trace := trace_of(event.envelope))]
         with traced("events append", traces, events=len(events)):
@@ -122,11 +128,11 @@ class Appender:
             count_event(event.type, receipts[place])
         return [receipts[place] for place in range(len(events))]
 
-    async def _append(self, lane: Lane, items: Sequence[_Item]) -> list[Receipt]:
+    async def _append(self, lane: Lane, items: Sequence[_Item], wait: Wait | None) -> list[Receipt]:
         receipts: list[Receipt] = []
         for step in steps(items):
             try:
-                receipts += await self._step(lane, step)
+                receipts += await self._step(lane, step, wait)
                 # A later event of an article that could not be brought back must not overtake.
                 if len(receipts) < len(items) and any(map(_is_busy, receipts)):
                     raise Busy(UNREADABLE)
@@ -136,24 +142,32 @@ class Appender:
                 return receipts + [rejection(error, event) for event in rest]
         return receipts
 
-    async def _step(self, lane: Lane, items: Sequence[_Item]) -> list[Receipt]:
+    async def _step(self, lane: Lane, items: Sequence[_Item], wait: Wait | None) -> list[Receipt]:
         calls = [self._call(lane, *item) for item in items]
         began = monotonic()
         try:
             with refusals():
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    replies = await self._replies(lane, items, calls)
-                    await self._bring_back(lane, items, calls, replies)
+                    replies = await self._replies(lane, items, calls, wait)
+                    await self._bring_back(lane, items, calls, replies, wait)
         except TimeoutError as error:
             raise OutcomeUnknown(SILENT) from error
         except ResponseError as error:
             raise Busy("The engine takes no writes at the moment; nothing was stored.") from error
         finally:
             observe("writethru_append_seconds", monotonic() - began)
-        return [self._receipt(*item, reply) for item, reply in zip(items, replies, strict=True)]
+        level = wait.level if wait else self._durability
+        return [
+            self._receipt(*item, reply, level) for item, reply in zip(items, replies, strict=True)
+        ]
 
     async def _bring_back(
-        self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call], replies: list[Any]
+        self,
+        lane: Lane,
+        items: Sequence[_Item],
+        calls: Sequence[Call],
+        replies: list[Any],
+        wait: Wait | None,
     ) -> None:
         """Bring back those articles that are archived, and file again what was for them."""
         while places := [n for n, reply in enumerate(replies) if _is_archived(reply)]:
@@ -163,9 +177,9 @@ class Appender:
                 if items[n][0].subject in lost:
                     replies[n] = Busy(UNREADABLE)
             places = [n for n in places if items[n][0].subject not in lost]
-            again = [(items[n], calls[n]) for n in places]
-            if again:
-                found = await self._replies(lane, *zip(*again, strict=True))
+            if places:
+                again = [items[n] for n in places], [calls[n] for n in places]
+                found = await self._replies(lane, *again, wait)
                 for n, reply in zip(places, found, strict=True):
                     replies[n] = reply
 
@@ -177,17 +191,25 @@ class Appender:
             return False
         return True
 
-    async def _replies(self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call]) -> Any:
+    async def _replies(
+        self, lane: Lane, items: Sequence[_Item], calls: Sequence[Call], wait: Wait | None
+    ) -> list[Any]:
         event, _ = items[0]
         if not isinstance(event.act, Redacted):
-            return await self._script.run_all(self._redis, calls)
+            return await self._run(lane, calls, wait)
         [(keys, words)] = calls
         masks = Masks(self._redis, lane.article(event.subject).ledger, event.act.update_id)
         while True:
             masked = [*words, *await masks.read_on()]
-            reply = await self._script.run(self._redis, keys, masked)
-            if reply != [b"again"]:
-                return [reply]
+            replies = await self._run(lane, [(keys, masked)], wait)
+            if replies != [[b"again"]]:
+                return replies
+
+    async def _run(self, lane: Lane, calls: Sequence[Call], wait: Wait | None) -> list[Any]:
+        """Run them in one step, and in one round trip, whether or not it is waited for more."""
+        if wait is None:
+            return await self._script.run_all(self._redis, calls)
+        return await run_confirmed(self._redis, self._script, calls, lane.awaited, wait)
 
     def _call(self, lane: Lane, event: Event, checked: Checked) -> Call:
         clocked = event.time is None
@@ -209,7 +231,7 @@ class Appender:
             ),
         )
 
-    def _receipt(self, event: Event, checked: Checked, reply: Any) -> Receipt:
+    def _receipt(self, event: Event, checked: Checked, reply: Any, level: str) -> Receipt:
         if isinstance(reply, Busy):
             return rejection(reply, event)
         if isinstance(reply, Exception):
@@ -230,7 +252,7 @@ class Appender:
             article=event.subject,
             seq=int(seq) if seq else None,
             chain=chain,
-            durability=self._durability,
+            durability=level,
             held=facts == ["held"],
             spiked=facts == ["spiked"],
             findings=() if code == "duplicate" else checked.findings,

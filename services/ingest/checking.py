@@ -29,6 +29,7 @@ from shared.contract.errors import Busy, TryAgain
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
 from shared.runtime.clock import now
+from shared.runtime.durability import Wait
 from shared.runtime.keys import FINDINGS
 from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import count
@@ -67,17 +68,19 @@ class Checker:
         self._levels = levels
         self._memories: OrderedDict[str, Memory] = OrderedDict()
 
-    async def file(self, events: Sequence[Event], key: Levels) -> list[Receipt]:
+    async def file(
+        self, events: Sequence[Event], key: Levels, wait: Wait | None = None
+    ) -> list[Receipt]:
         """Check and file *events* for a key that sets the levels *key*; as `Appender.append`."""
         if self._levels is None or not any(map(bears_copy, events)):
-            return await self._appender.append(events)
+            return await self._appender.append(events, wait=wait)
         try:
             checked = await self._check(events, in_force(self._levels, key, {}))
         except (TryAgain, TimeoutError, RedisError, OSError) as error:
             _log.error("checks.postponed", reason=type(error).__name__)
             fault = Busy("The engine doesn't answer at the moment; nothing was stored.")
             return [rejection(fault, event) for event in events]
-        receipts = await self._appender.append(events, checked)
+        receipts = await self._appender.append(events, checked, wait)
         await self._tell(events, checked, receipts)
         return receipts
 

@@ -25,6 +25,7 @@ from shared.contract.access import INBOX_WRITERS
 from shared.contract.errors import Refused
 from shared.contract.events import MAX_EVENT_BYTES, Event
 from shared.contract.receipts import Receipt
+from shared.runtime.durability import Wait
 from shared.runtime.health import Check
 from shared.runtime.keys import INBOX, INBOX_GROUP, REFUSED
 from shared.runtime.lease import Lease
@@ -48,12 +49,18 @@ class Entry(NamedTuple):
 
 
 class Inbox:
-    """Reads the inbox while it has *lease*; its events go the way of those that come by HTTP."""
+    """Reads the inbox while it has *lease*; its events go the way of those that come by HTTP.
 
-    def __init__(self, redis: Redis, checker: Checker, lease: Lease) -> None:
+    *wait* confirms the installation's level.
+    """
+
+    def __init__(
+        self, redis: Redis, checker: Checker, lease: Lease, wait: Wait | None = None
+    ) -> None:
         self._redis = redis
         self._checker = checker
         self._lease = lease
+        self._wait = wait
         self._fault: str | None = None
 
     async def run(self) -> None:
@@ -129,7 +136,7 @@ class Inbox:
             if not (isinstance(verdict, Event) and verdict.subject in behind):
                 taken.append((entry, verdict))
         events = [verdict for _, verdict in taken if isinstance(verdict, Event)]
-        filed = iter(await self._checker.file(events, INBOX_WRITERS.checks))
+        filed = iter(await self._checker.file(events, INBOX_WRITERS.checks, self._wait))
         receipts = [(each, next(filed) if isinstance(of, Event) else of) for each, of in taken]
         report([receipt for _, receipt in receipts], form="inbox")
         behind |= {receipt.article or "" for _, receipt in receipts if is_open(receipt)}

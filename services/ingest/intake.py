@@ -22,11 +22,13 @@ from services.ingest.core.bodies import FORMS, ONE, Item
 from services.ingest.judging import judge, report
 from services.ingest.reading import Patience, check_length, read_body
 from shared.contract.access import Rights
+from shared.contract.durability import HEADER, asked_by
 from shared.contract.errors import Refused
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
 from shared.contract.tracing import Trace, read_trace, within
 from shared.runtime.clock import new_name
+from shared.runtime.durability import Levels, Wait
 
 PATIENCE = Patience()
 #: Events parsed before others get their turn: some milliseconds' worth.
@@ -41,6 +43,7 @@ class Intake:
 
     checker: Checker
     callers: Callers
+    levels: Levels
     patience: Patience = PATIENCE
 
 
@@ -59,13 +62,15 @@ async def receive(request: Request) -> Response:
     intake: Intake = request.app.state.intake
     bind_contextvars(request=new_name())
     form = form_of(request)
+    asked = asked_by(request.headers.getlist(HEADER))
     check_length(request)
     body = await read_body(request, intake.patience)
     items = form.items(body)
     rights = await intake.callers.rights(request)
+    wait = intake.levels.wait(asked, rights.durability)
     trace = _trace_of(request)
     judged = await _judge_all(items, rights, trace)
-    receipts = await _file(intake.checker, judged, rights)
+    receipts = await _file(intake.checker, judged, rights, wait)
     report(receipts, form=form.name, bytes=len(body), caller=rights.who)
     return answers.of_one(receipts[0]) if form.single else answers.of_many(receipts)
 
@@ -111,8 +116,8 @@ async def _judge_all(
 
 
 async def _file(
-    checker: Checker, judged: Sequence[Event | Receipt], rights: Rights
+    checker: Checker, judged: Sequence[Event | Receipt], rights: Rights, wait: Wait | None
 ) -> list[Receipt]:
     events = [each for each in judged if isinstance(each, Event)]
-    filed = iter(await checker.file(events, rights.checks))
+    filed = iter(await checker.file(events, rights.checks, wait))
     return [next(filed) if isinstance(each, Event) else each for each in judged]

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from shared.contract import acts
 from shared.contract.desk import Check, Level, Levels
+from shared.contract.durability import Durability
 
 Scope = Literal["publish", "correct", "kill", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -35,6 +36,7 @@ class Rights:
     articles: tuple[str, ...] = ("*",)
     sources: tuple[str, ...] = ("*",)
     checks: Levels = field(default_factory=dict)
+    durability: Durability | None = None
 
     def has(self, scope: Scope) -> bool:
         """Whether *scope* is among the scopes; `admin` is all of them."""
@@ -89,11 +91,14 @@ class ApiKey:
     revoked: datetime | None = None
     expires: datetime | None = None
     checks: dict[Check, Level] = field(default_factory=dict)
+    durability: Durability | None = None
+    """The least level that what it files is kept at; None leaves it to requests."""
 
     @property
     def rights(self) -> Rights:
         """What its holder may do."""
-        return Rights(f"Key {self.key_id}", self.scopes, self.articles, self.sources, self.checks)
+        limits = (self.articles, self.sources, self.checks, self.durability)
+        return Rights(f"Key {self.key_id}", self.scopes, *limits)
 
     def alive(self, now: datetime) -> tuple[Secret, ...]:
         """Return the secrets that open the door at *now*."""

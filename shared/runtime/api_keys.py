@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from shared.contract.access import ApiKey, Scope, Secret, ended
 from shared.contract.desk import Check, Level
+from shared.contract.durability import Durability
 from shared.runtime.clock import new_name, new_secret, now
 from shared.runtime.keys import API_KEYS, API_KEYS_USED
 
@@ -50,11 +51,12 @@ async def create(
     sources: tuple[str, ...] = ("*",),
     expires: datetime | None = None,
     checks: dict[Check, Level] | None = None,
+    durability: Durability | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with the token, which can't be had again."""
     secret, key_id, at = new_secret(), new_name(), now()
     secrets = (_hashed(secret, at),)
-    ends: dict[str, Any] = {"expires": expires, "checks": checks or {}}
+    ends: dict[str, Any] = {"expires": expires, "checks": checks or {}, "durability": durability}
     made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, **ends)
     await redis.hset(API_KEYS, key_id, dumped(made))
     return made, _token(made, secret)

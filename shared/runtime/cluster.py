@@ -33,7 +33,7 @@ REDIRECTIONS = 5
 
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError)
 #: What a cluster refuses while it is being rearranged; nothing was done.
-_REFUSED = (
+REFUSED = (
     exceptions.AskError,  # of which MOVED is one
     exceptions.TryAgainError,
     exceptions.ClusterDownError,
@@ -76,12 +76,12 @@ class Cluster(Redis):
             try:
                 node: Any = await self._map.owner(key)
                 return await node.execute_command(*args, **options)
-            except (*_LOST, *_REFUSED) as error:
+            except (*_LOST, *REFUSED) as error:
                 failure: Exception = error
             if _is_ask(failure):
                 try:
                     return await self._ask(failure, (args, options))
-                except (*_LOST, *_REFUSED) as error:
+                except (*_LOST, *REFUSED) as error:
                     failure = error
             self._map.learn(failure)
             await trying.again(failure)
@@ -93,7 +93,7 @@ class Cluster(Redis):
         async def attempt(node: Redis) -> Any:
             return await node.transaction(func, *watches, **options)
 
-        return await self._insist(watches[0], attempt)
+        return await self.insist(watches[0], attempt)
 
     async def scan_iter(  # type: ignore[override]  # as is redis-py's own asynchronous one
         self, *args: Any, **options: Any
@@ -119,7 +119,7 @@ class Cluster(Redis):
         async def attempt(node: Redis) -> list[Any]:
             return await _run(node, commands, transaction=True, raise_on_error=raise_on_error)
 
-        return await self._insist(next(iter(keys), None), attempt)
+        return await self.insist(next(iter(keys), None), attempt)
 
     async def run_apart(self, commands: Sequence[Command]) -> list[Any]:
         """Run *commands* in no certain order, each where its key is; errors stand among replies."""
@@ -129,7 +129,7 @@ class Cluster(Redis):
         trying = _Trying(self._retries)
         while left:
             failure = await self._run_some(commands, keys, left, replies)
-            left = [at for at in left if isinstance(replies[at], (*_LOST, *_REFUSED))]
+            left = [at for at in left if isinstance(replies[at], (*_LOST, *REFUSED))]
             asked = [at for at in left if _is_ask(replies[at])]
             for at in asked:
                 args, options = commands[at]
@@ -151,7 +151,7 @@ class Cluster(Redis):
         try:
             for at in left:
                 nodes.setdefault(await self._map.owner(keys[at]), []).append(at)
-        except (*_LOST, *_REFUSED) as error:
+        except (*_LOST, *REFUSED) as error:
             for at in left:
                 replies[at] = error
             return error
@@ -166,18 +166,18 @@ class Cluster(Redis):
                 replies[at] = reply
 
         await asyncio.gather(*(on(node, places) for node, places in nodes.items()))
-        failed = [replies[at] for at in left if isinstance(replies[at], (*_LOST, *_REFUSED))]
+        failed = [replies[at] for at in left if isinstance(replies[at], (*_LOST, *REFUSED))]
         for each in failed:
             self._map.learn(each)
         return failed[0] if failed else None
 
-    async def _insist(self, key: Any, attempt: Callable[[Redis], Awaitable[T]]) -> T:
+    async def insist(self, key: Any, attempt: Callable[[Redis], Awaitable[T]]) -> T:
         """Make *attempt* on the node that has *key*, and again after what may pass."""
         trying = _Trying(self._retries)
         while True:
             try:
                 return await attempt(await self._map.owner(key))
-            except (*_LOST, *_REFUSED) as error:
+            except (*_LOST, *REFUSED) as error:
                 self._map.learn(error)
                 await trying.again(error)
 

@@ -62,6 +62,9 @@ _DOOR = (
 _INGEST = (
     _KEYLESS,
     _allowed("config|get"),
+    # WAIT and WAITAOF, which has no name that every engine knows; the rest of them need keys
+    _allowed("@blocking"),
+    _may("set", _LANE.awaited),
     *_INSTALL,
     # append.lua and release.lua
     _may("eval evalsha", *_ARTICLE.filing),

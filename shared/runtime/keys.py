@@ -80,6 +80,11 @@ class Lane:
         """Set: "<slug> <seq>" of each redaction whose text is still to be destroyed."""
         return self._key("redactions")
 
+    @property
+    def awaited(self) -> str:
+        """String, empty: written last where a write waits for replicas."""
+        return self._key("awaited")
+
     def article(self, slug: str) -> ArticleKeys:
         """Return the keys of one of this lane's articles."""
         return ArticleKeys(self, slug)

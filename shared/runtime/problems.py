@@ -28,8 +28,10 @@ PROBLEMS: dict[str, Problem] = {
         400,
         "This is not JSON of the right shape",
         "The body is not JSON in UTF-8, not an object or array where there has to be one, nested "
-        "deeper than 32, or it did not come whole.",
-        "Send one JSON object, an array of them, or one object a line, as the media type says.",
+        "deeper than 32, or it did not come whole; or Writethru-Durability asks for a level that "
+        "there is not.",
+        "Send one JSON object, an array of them, or one object a line, as the media type says; "
+        "name a level that detail lists.",
     ),
     "unauthenticated": Problem(
         401,
@@ -128,7 +130,8 @@ PROBLEMS: dict[str, Problem] = {
     "durability-timeout": Problem(
         503,
         "The event may be stored",
-        "The engine did not answer in time, so nobody knows.",
+        "The engine did not answer in time, so nobody knows; or the level of durability that was "
+        "asked for was not confirmed in time.",
         "Send it again with the same id: it takes effect once, however often it is sent.",
     ),
 }

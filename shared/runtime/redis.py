@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -19,6 +19,8 @@ from shared.runtime.cluster_map import Unsettled
 from shared.runtime.engine_url import Address, EngineUrl, parse_engine_url
 from shared.runtime.keys import Lane
 from shared.runtime.sentinels import Followed, connection_class, sentinels
+
+T = TypeVar("T")
 
 #: A blocking read must come back before the socket's patience ends, or every quiet second
 #: looks like a dead engine.
@@ -110,6 +112,11 @@ async def primaries(redis: Redis) -> list[Redis]:
 async def servers(redis: Redis) -> list[Redis]:
     """Return a client for each server that has data, replicas too, as `primaries` does."""
     return await redis.servers() if isinstance(redis, (Cluster, Followed)) else [redis]
+
+
+async def at_owner(redis: Redis, key: str, attempt: Callable[[Redis], Awaitable[T]]) -> T:
+    """Make *attempt* with a client of the one server that has *key*, if need be again."""
+    return await (redis.insist(key, attempt) if isinstance(redis, Cluster) else attempt(redis))
 
 
 def read_together(redis: Redis, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:

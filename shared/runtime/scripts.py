@@ -43,12 +43,17 @@ class Script:
             replies = await self._step(redis, calls, known=False)
         return replies
 
+    def commands(self, calls: Sequence[Call], *, known: bool) -> list[tuple[Argument, ...]]:
+        """Return the commands that run it; unless it is *known*, the first brings its text."""
+        by_name: tuple[Argument, ...] = ("EVALSHA", self.sha)
+        first = by_name if known else ("EVAL", self.text)
+        return [
+            (*(by_name if place else first), len(keys), *keys, *args)
+            for place, (keys, args) in enumerate(calls)
+        ]
+
     async def _step(self, redis: Redis, calls: Sequence[Call], *, known: bool) -> list[Any]:
         async with redis.pipeline(transaction=True) as step:
-            for keys, args in calls:
-                if known:
-                    step.evalsha(self.sha, len(keys), *keys, *args)
-                else:
-                    step.eval(self.text, len(keys), *keys, *args)
-                known = True
+            for command in self.commands(calls, known=known):
+                step.execute_command(*command)
             return await step.execute(raise_on_error=False)

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
+from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
 from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.tls import check_ca, check_pair, with_tls
@@ -32,8 +33,6 @@ _SERVICE_LINK = re.compile(
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-Durability = Literal["memory", "fsync"]
 
 
 class SettingsError(Exception):
@@ -76,7 +75,7 @@ class Settings(BaseModel):
     public_url: Annotated[str, Field(pattern=r"^https?://[^/]+")] = "http://127.0.0.1:8080"
     """What links, feeds and structured data begin with."""
     durability: Durability = "fsync"
-    """What an accepted event survives: `fsync` any crash, `memory` only our own."""
+    """The level at which events are kept where neither a request nor its key asks for another."""
     ingest_listen: Listen = Listen(host="127.0.0.1", port=8000)
     """Where ingest listens, as host:port."""
     deliver_listen: Listen = Listen(host="127.0.0.1", port=8080)

@@ -99,6 +99,7 @@ async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: 
         "articles": ["ferry"],
         "sources": ["*"],
         "checks": {},
+        "durability": None,
         "created": "",
         "expires": None,
         "revoked": None,
@@ -206,6 +207,11 @@ async def test_a_revoked_key_is_listed_as_such_and_opens_nothing(
         (["create", "two\nlines", "--scope", "read"], 2, "a key's NAME is one line"),
         (["create", "", "--scope", "read"], 2, "a key's NAME is one line"),
         (["create", "a", "--scope", "read", "--article", "Election"], 2, "'Election' fits no"),
+        (
+            ["create", "a", "--scope", "publish", "--durability", "disk"],
+            2,
+            "--durability: 'disk' is no level of durability; name memory, fsync, replica or",
+        ),
         (["create", "a", "--scope", "read", "--expires", "soon"], 2, "--expires 'soon' is no time"),
         (["create", "a", "--scope", "read", "--expires", "0d"], 2, "--expires '0d' is not in the"),
         (

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from services.cli.acl import ACL_FILE, REPLICA_FILE, URL_FILE, command
+from services.ingest.append import Appender
 from services.render.consume import Consumer, make_groups
 from services.render.rendering import Rendering
 from services.render.store import Store
-from shared.runtime.durability import durability_of
+from shared.contract.events import parse_event
+from shared.runtime.durability import levels_of
 from shared.runtime.installation import open_installation
 from shared.runtime.redis import connect
 from tests.builders import posted, published
@@ -71,7 +73,8 @@ async def test_empty_nodes_become_a_cluster_on_which_each_service_works_as_its_o
         connect(_url(folder, "render")) as render,
     ):
         here = await open_installation(ingest, 2)
-        assert await durability_of(ingest, "fsync") == "fsync"
+        levels = await levels_of(ingest, "replica-fsync")
+        assert (levels.kept, levels.lacking) == ("fsync", {})
         newsroom = Newsroom(ingest, here.lanes, here.key)
         await make_groups(render, here.lanes)
         rendering = Rendering(render, here.lanes, Store(render, here.lanes))
@@ -80,6 +83,9 @@ async def test_empty_nodes_become_a_cluster_on_which_each_service_works_as_its_o
         await newsroom.file(published(), posted("u1", "The tide has turned."))
         await until(lambda: _is_at(newsroom, 2))
         await consumer.stop()
+        appender = Appender(ingest, here, levels.kept)
+        [receipt] = await appender.append([parse_event(published(slug="far"))], wait=levels.wait())
+        assert receipt.durability == "replica-fsync"
         async with open_newsstand(ingest, _url(folder, "deliver")) as stand:
             assert (await stand.json())["version"] == 2
 

@@ -17,6 +17,7 @@ from services.ingest.checking import Checker
 from services.ingest.inbox import CONSUMER, ENTRIES_A_BATCH, Inbox
 from shared.contract.events import MAX_EVENT_BYTES, Event
 from shared.contract.receipts import Receipt
+from shared.runtime.durability import Wait
 from shared.runtime.engine import Engine
 from shared.runtime.installation import Installation, open_installation
 from shared.runtime.keys import INBOX, INBOX_GROUP, INBOX_READER, REFUSED
@@ -183,9 +184,12 @@ class Dying(Appender):
     """Dies after what it appended is stored, before anybody hears of it."""
 
     async def append(
-        self, events: Sequence[Event], checked: Sequence[Checked] = ()
+        self,
+        events: Sequence[Event],
+        checked: Sequence[Checked] = (),
+        wait: Wait | None = None,
     ) -> list[Receipt]:
-        await super().append(events, checked)
+        await super().append(events, checked, wait)
         raise asyncio.CancelledError
 
 

@@ -64,7 +64,8 @@ RECEIPT: Mapping[str, str] = {
     "held": "Of a duplicate: the first is still held.",
     "spiked": "Of a duplicate: the first was held, and taken out before its release.",
     "chain": "The hash that names the article's history up to it.",
-    "durability": "What an accepted event survives.",
+    "durability": "The level at which it is kept: memory, fsync, replica or replica-fsync; "
+    "unverified where the engine doesn't say whether it keeps fsync.",
     "findings": "What the desk's checks found, for an editor to look at; none in a duplicate.",
     "line": "Of NDJSON, the line that was no event.",
     "problem": "Why it was rejected, or is unknown.",

@@ -20,6 +20,7 @@ from services.ingest.manual.examples import EMBARGO, EVENTS, PROBLEMS, SLUG
 from services.ingest.manual.schemas import Json, schemas
 from shared.contract.copy_rules import MAX_SLUG
 from shared.contract.copy_rules import SLUG as SLUG_PATTERN
+from shared.contract.durability import DURABILITIES, HEADER
 from shared.contract.events import MAX_EVENT_BYTES
 from shared.runtime.problems import MEDIA_TYPE
 from shared.runtime.problems import PROBLEMS as CODES
@@ -70,6 +71,20 @@ def _filing() -> Json:
             "binary mode of CloudEvents: its attributes as ce- headers, its data as a body of "
             "application/json."
         ),
+        "parameters": [
+            {
+                "name": HEADER,
+                "in": "header",
+                "description": (
+                    "The level at which these events are to be kept before they are answered for: "
+                    "memory; fsync, the disk of the engine's primary; replica, a replica's memory "
+                    "too; replica-fsync, a replica's disk too. The installation's if left out, and "
+                    "never less than the key's. One that is not confirmed in time makes the "
+                    "receipt unknown."
+                ),
+                "schema": {"type": "string", "enum": list(DURABILITIES)},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
