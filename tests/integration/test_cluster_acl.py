@@ -84,8 +84,13 @@ async def test_empty_nodes_become_a_cluster_on_which_each_service_works_as_its_o
         await until(lambda: _is_at(newsroom, 2))
         await consumer.stop()
         appender = Appender(ingest, here, levels.kept)
-        [receipt] = await appender.append([parse_event(published(slug="far"))], wait=levels.wait())
-        assert receipt.durability == "replica-fsync"
+        event = parse_event(published(slug="far"))
+
+        async def confirmed() -> bool:  # once the replicas have caught up
+            [receipt] = await appender.append([event], wait=levels.wait())
+            return receipt.durability == "replica-fsync"
+
+        await until(confirmed, 30)
         async with open_newsstand(ingest, _url(folder, "deliver")) as stand:
             assert (await stand.json())["version"] == 2
 
