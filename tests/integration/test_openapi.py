@@ -18,8 +18,8 @@ from schemathesis.checks import CHECKS
 
 from services.ingest.manual.openapi import document
 from shared.runtime.api_keys import create
-from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
+from tests.nodes import pair
 from tests.stack import free_ports
 from tests.waiting import until_sync
 
@@ -47,10 +47,13 @@ async def _key(url: str) -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Run ingest as a process on an engine of its own; yield its address and a token."""
+    """Run ingest as a process on engines of its own; yield its address and a token.
+
+    There is a replica, as without one some levels of durability are never reached: that is 503.
+    """
     (port,) = free_ports(1)
     base = f"http://127.0.0.1:{port}"
-    with Engine(tmp_path_factory.mktemp("openapi")) as engine:
+    with pair(tmp_path_factory.mktemp("openapi")) as engine:
         token = asyncio.run(_key(engine.url))
         environ = {
             "WRITETHRU_REDIS_URL": engine.url,
