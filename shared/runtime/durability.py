@@ -109,12 +109,12 @@ async def levels_of(redis: Redis, default: Durability) -> Levels:
 
 
 async def _lacking(redis: Any) -> dict[Durability, str]:
-    """Return why the server *redis* can't confirm levels. Nothing was written, so none waits."""
+    """Return why the server *redis* can't confirm levels; for replicas nobody waits."""
     found: dict[Durability, str] = {}
     for level, wait in WAITS.items():
-        name, *words = wait.commands[-1]
+        name, *counts, _replicas, _timeout = wait.commands[-1]
         try:
-            await redis.execute_command(name, *words)
+            await redis.execute_command(name, *counts, 0, 1)
         except ResponseError as error:
             found[level] = f"the engine ({place(redis)}) {_why(str(name), str(error))}"
     return found

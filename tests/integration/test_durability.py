@@ -21,8 +21,8 @@ from shared.contract.errors import Refused
 from shared.contract.events import parse_event
 from shared.contract.receipts import Receipt
 from shared.runtime.cluster_map import slot_of
-from shared.runtime.durability import WAITS, levels_of
-from shared.runtime.engine import SETTINGS
+from shared.runtime.durability import WAIT_MILLISECONDS, WAITS, levels_of
+from shared.runtime.engine import SETTINGS, Engine
 from shared.runtime.installation import Installation, open_installation
 from shared.runtime.redis import connect, primaries
 from shared.runtime.settings import SettingsError
@@ -391,6 +391,15 @@ async def test_a_default_that_can_not_be_had_is_refused_at_the_start(
     assert str(refusal.value).startswith("WRITETHRU_DURABILITY is replica-fsync, which the engine")
     assert said in str(refusal.value)
     assert set(levels.lacking) == {"replica-fsync"}
+
+
+async def test_a_start_waits_for_no_replica(tmp_path: Path) -> None:
+    with Engine(tmp_path) as alone:
+        async with connect(alone.url) as redis:
+            async with asyncio.timeout(WAIT_MILLISECONDS / 1e3):
+                levels = await levels_of(redis, "replica-fsync")
+
+    assert (levels.kept, levels.lacking) == ("fsync", {})
 
 
 async def test_an_engine_without_the_command_is_named_with_the_remedy(
