@@ -14,7 +14,13 @@ from tests.architecture.test_containers import ROOT, SERVICES, tool
 
 OVERRIDE = ROOT / "docker-compose.cluster.yml"
 MANY: Mapping[str, Any] = YAML(typ="safe").load(OVERRIDE)
-NODES = {name: service for name, service in MANY["services"].items() if "redis" in name}
+#: The first node is what docker-compose.yml has under its name, too.
+_BEFORE = {"redis": SERVICES["redis"]}
+NODES = {
+    name: {**_BEFORE.get(name, {}), **service}
+    for name, service in MANY["services"].items()
+    if "redis" in name
+}
 
 each_node = pytest.mark.parametrize("node", NODES.values(), ids=NODES)
 
@@ -49,6 +55,11 @@ def test_a_node_has_the_one_engines_settings_and_belongs_to_a_cluster(
     assert settings.items() >= dict(zip(of_one[0::2], of_one[1::2], strict=True)).items()
     assert {name: settings[f"--{name}"] for name in NEEDED} == NEEDED
     assert settings["--cluster-enabled"] == "yes"
+
+
+def test_what_compose_would_add_up_is_said_once() -> None:
+    # Compose refuses a list that names a thing twice.
+    assert not {"cap_drop", "security_opt"} & MANY["services"]["redis"].keys()
 
 
 def test_each_node_has_its_own_address_and_data() -> None:
