@@ -49,6 +49,7 @@ REDACT = (
     "docker compose run --rm writethru redact harbour-bridge update-7"
     ' --note "Removed by order of a court."'
 )
+QUARANTINE = "docker compose run --rm writethru quarantine list"
 HELD = "docker compose run --rm writethru held"
 LIST, SHOW, RELEASE, SPIKE = (
     f"{HELD} list",
@@ -77,7 +78,7 @@ REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
-    *(EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
+    *(QUARANTINE, EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
     *ARCHIVE,
 )
 
@@ -211,6 +212,7 @@ def _publish_the_sample(docker: Docker, token: str) -> None:
     (slug,) = {event["subject"] for event in coverage.load()}
     until_sync(lambda: _get(docker, f"/articles/{slug}.txt") == page, RECOVERY_SECONDS)
     docker.run(KEYS)
+    docker.run(QUARANTINE)
     print(f"    {docker.run(DOCTOR).splitlines()[-1]}")
     assert "1 article checked: all as the ledgers give them" in docker.run(VERIFY)
 
