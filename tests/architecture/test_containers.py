@@ -180,13 +180,17 @@ def test_the_example_has_every_setting_with_its_default(name: str) -> None:
         assert default is None
 
 
+#: Read by a library of the services.
+OTHERS = ("OTEL_EXPORTER_OTLP_ENDPOINT",)
+
+
 def test_the_example_has_everything_that_the_compose_files_ask_for_with_its_default() -> None:
     files = (COMPOSE, ROOT / "docker-compose.cluster.yml")
     text = "".join(file.read_text("utf-8") for file in files)
     asked = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
 
     assert asked == {name: DOCUMENTED[name] for name in asked}
-    known = {*asked, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    known = {*asked, *OTHERS, *(PREFIX + name.upper() for name in Settings.model_fields)}
     assert DOCUMENTED.keys() == known
 
 
