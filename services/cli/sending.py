@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import httpx2
+import orjson
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
@@ -23,7 +24,7 @@ MAX_REQUEST_EVENTS = 1_000
 #: How long to go on trying: a server that has answered before is likely to come back.
 PATIENCE_SECONDS, FIRST_PATIENCE_SECONDS = 60.0, 3.0
 
-_STORED = ("accepted", "duplicate", "held")
+STORED = ("accepted", "duplicate", "held")
 _OPEN_CODES = ("busy", "durability-timeout")
 
 Receipt = dict[str, Any]
@@ -49,7 +50,7 @@ class Sender:
         self._client = client(url, "--to")
         self._headers = {"content-type": "application/x-ndjson"}
         if key is not None:
-            self._headers["authorization"] = f"Bearer {key}"
+            self._client.headers["authorization"] = f"Bearer {key}"
         if durability is not None:
             self._headers[HEADER] = durability
         self._answered = False
@@ -69,6 +70,32 @@ class Sender:
         for request in requests(events):
             async for receipt in self._settle(request):
                 yield receipt
+
+    async def ledger(self, slug: str, after: int) -> list[dict[str, Any]]:
+        """Return the events of an article after seq *after*; none if there is no such article.
+
+        Raises:
+            Failure: ingest does not answer, or does not let the key read.
+        """
+        try:
+            async for attempt in self._attempts():
+                with attempt:
+                    return await self._read(f"/v1/articles/{slug}/events", after)
+        except (_Again, httpx2.TransportError):
+            if not self._answered:
+                raise unreachable(self._url, "--to") from None
+        raise Failure(f"{self._url} can't read its ledgers at the moment; try again later")
+
+    async def _read(self, path: str, after: int) -> list[dict[str, Any]]:
+        answer = await self._client.get(path, params={"after": after})
+        self._answered = True
+        if answer.status_code == httpx2.codes.NOT_FOUND and _code(answer) == "unknown-article":
+            return []
+        if _is_passing(answer):
+            raise _Again(_seconds(answer.headers.get("retry-after")))
+        if answer.status_code != httpx2.codes.OK:
+            raise _refused(answer)
+        return [orjson.loads(line) for line in answer.content.splitlines()]
 
     async def _settle(self, events: Sequence[str]) -> AsyncIterator[Receipt]:
         receipts: list[Receipt | None] = [None] * len(events)
@@ -103,7 +130,7 @@ class Sender:
         answer = await self._client.post("/v1/events", content=body, headers=self._headers)
         self._answered = True
         after = _seconds(answer.headers.get("retry-after"))
-        if answer.status_code in (httpx2.codes.TOO_MANY_REQUESTS, *range(500, 600)):
+        if _is_passing(answer):
             raise _Again(after)
         if answer.status_code not in (httpx2.codes.ACCEPTED, httpx2.codes.MULTI_STATUS):
             raise _refused(answer)
@@ -147,12 +174,23 @@ def _final(receipts: Sequence[Receipt | None]) -> Iterator[Receipt]:
 
 
 def _stored(receipt: Receipt | None) -> bool:
-    return receipt is not None and receipt["status"] in _STORED
+    return receipt is not None and receipt["status"] in STORED
 
 
 def _is_open(receipt: Receipt) -> bool:
     code = receipt.get("problem", {}).get("code")
     return receipt["status"] == "unknown" or code in _OPEN_CODES
+
+
+def _is_passing(answer: httpx2.Response) -> bool:
+    return answer.status_code in (httpx2.codes.TOO_MANY_REQUESTS, *range(500, 600))
+
+
+def _code(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _worth_it(error: Exception) -> bool | float:

@@ -23,14 +23,15 @@ from shared.contract.events import parse_event
 from shared.contract.receipts import Receipt
 from shared.runtime.engine import Engine
 from shared.runtime.installation import Installation, open_installation
-from shared.runtime.keys import ArticleKeys
+from shared.runtime.keys import ArticleKeys, Lane
 from shared.runtime.redis import connect
 from tests import builders
 from tests.builders import SLUG, Envelope, corrected, killed, posted, published, retracted
 from tests.integration.contents import contents
 
 LANES = 3
-KEYS = ("seen", "article", "posted", "ledger", "events", "dirty")
+#: Which of the keys that an event is filed with, by their places; and what they are called.
+FILING = {n: key.partition("}:")[2] for n, key in enumerate(Lane("any").article(SLUG).filing)}
 
 
 @pytest.fixture
@@ -58,12 +59,6 @@ async def codes(appender: Appender, *envelopes: Envelope) -> list[str | None]:
 
 def keys_of(installation: Installation, slug: str = SLUG) -> ArticleKeys:
     return installation.lanes.of(slug).article(slug)
-
-
-def key_of(installation: Installation, name: str) -> str:
-    keys = keys_of(installation)
-    key: str = getattr(keys.lane if name in ("events", "dirty") else keys, name)
-    return key
 
 
 async def ledger(redis: Redis, keys: ArticleKeys) -> list[bytes]:
@@ -302,20 +297,21 @@ async def test_an_event_without_a_time_gets_ingests_and_is_still_known_again(
     assert (first.status, again.status) == ("accepted", "duplicate")
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("place", FILING, ids=FILING.values())
 async def test_a_record_of_the_wrong_kind_is_never_half_written(
-    appender: Appender, installation: Installation, redis: Redis, name: str
+    appender: Appender, installation: Installation, redis: Redis, place: int
 ) -> None:
     await file(appender, published(), posted("u1"))
-    key = key_of(installation, name)
+    key = keys_of(installation).filing[place]
     await redis.delete(key)
     await redis.set(key, "not what it should be")
     held = await contents(redis)
 
     alone = await file(appender, retracted("u1"))
     together = await file(appender, retracted("u1"), builders.closed())
+    later = await file(appender, posted("u2", embargo_until="2199-01-01T00:00:00Z"))
 
-    for receipt in [*alone, *together]:
+    for receipt in [*alone, *together, *later]:
         assert receipt.status == "rejected"
         assert receipt.problem
         assert receipt.problem["code"] == "busy"

@@ -16,6 +16,7 @@ from services.render.verify import verify
 from shared.article.fold import FOLD_REVISION
 from shared.article.stored import link_of
 from shared.runtime.engine import Engine
+from shared.runtime.keys import Lane
 from shared.runtime.redis import connect
 from shared.runtime.scripts import Script
 from shared.runtime.snapshots import Snapshots
@@ -401,21 +402,20 @@ async def test_a_wakeup_of_an_event_that_was_lost_is_acked_once_the_article_is_c
 
 # All or nothing
 
-KEYS = (
-    "article", "ledger", "state", "updates", "pages", "changed",
-    "changes", "events", "dirty", "latest", "quarantined",
-)  # fmt: skip
+#: Which of the keys that a fold is committed with, by their places; and what they are called.
+COMMITTING = {
+    n: key.partition("}:")[2] for n, key in enumerate(Lane("any").article(SLUG).committing)
+}
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("place", COMMITTING, ids=COMMITTING.values())
 @pytest.mark.parametrize("act", ["correct", "kill", "rebuild"])
-async def test_a_key_of_the_wrong_type_leaves_nothing_half_written(newsroom, store, name, act):
+async def test_a_key_of_the_wrong_type_leaves_nothing_half_written(newsroom, store, place, act):
     # given a rendered article, another event, and a key that something has spoilt
     await newsroom.file(published(), posted("a"))
     await store.render(SLUG)
     await newsroom.file(killed() if act == "kill" else corrected("a"))
-    keys = newsroom.keys()
-    spoilt = getattr(keys, name, None) or getattr(keys.lane, name)
+    spoilt = newsroom.keys().committing[place]
     await newsroom.redis.delete(spoilt)
     await newsroom.redis.set(spoilt, "something else")
     before = await dump(newsroom.redis)
