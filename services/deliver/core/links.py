@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 #: Seconds that a link holds, unless fewer are asked for.
 LONGEST = 15 * 60
 
-_NUMBER = re.compile(r"[0-9]{1,12}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,11}")
 _KEY_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
