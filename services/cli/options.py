@@ -60,4 +60,6 @@ def _text(value: object) -> str:
         return listening(value.host, value.port)
     if isinstance(value, Mapping):
         return ",".join(f"{name}={level}" for name, level in value.items())
+    if isinstance(value, tuple | frozenset):
+        return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,13 +16,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from shared.contract.addresses import PORTS, Network, networks
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
+from shared.runtime.dialing import Rules
 from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.tls import check_ca, check_pair, with_tls
 
 PREFIX = "WRITETHRU_"
+SHORTEST_KEY = 32
 
 #: Kubernetes injects these for services called writethru-…; a port as a mere number is no link.
 _SERVICE_LINK = re.compile(
@@ -92,6 +95,14 @@ class Settings(BaseModel):
     """How many seconds an article has to be closed to be archived; written as 30d or 12h."""
     checks: dict[Check, Level] | None = dict(DEFAULTS)
     """Levels of the desk's checks, as `cut-short=hold,odd-time=off`; None for no check at all."""
+    outbound_allow: tuple[Network, ...] | None = None
+    """Networks that may be called though they are not public, by http and any port as well."""
+    outbound_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = PORTS
+    """Ports at which public hosts may be called."""
+    outbound_ca_file: Path | None = None
+    """Certificates that vouch for hosts we call, beside the machine's own."""
+    sealing_key: Annotated[str | None, Field(repr=False)] = None
+    """What secrets of others are encrypted under, beside the installation's key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
 
@@ -111,6 +122,11 @@ class Settings(BaseModel):
         files = {name: getattr(self, f"redis_{name}_file") for name in ("ca", "cert", "key")}
         return with_tls(self.redis_url, files, check_hostname=self.redis_check_hostname)
 
+    @property
+    def outbound(self) -> Rules:
+        """Where calls to others may go."""
+        return Rules(self.outbound_allow or (), self.outbound_ports, self.outbound_ca_file)
+
     @field_validator("redis_url")
     @classmethod
     def _a_url(cls, value: str) -> str:
@@ -129,6 +145,27 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return None if value.strip() == "off" else parse_levels(value)
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return networks(value) if isinstance(value, str) else value
+
+    @field_validator("outbound_ports", mode="before")
+    @classmethod
+    def _ports(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not re.fullmatch(r"[0-9]{1,5}( *, *[0-9]{1,5})*", value):
+            raise ValueError("must be ports divided by commas, such as 443,8443")
+        return value.split(",")
+
+    @field_validator("sealing_key")
+    @classmethod
+    def _long_enough(cls, value: str | None) -> str | None:
+        if value is not None and len(value) < SHORTEST_KEY:
+            raise ValueError(f"must have at least {SHORTEST_KEY} characters; use random ones")
+        return value
 
     @field_validator("ingest_listen", "deliver_listen", "metrics_listen", mode="before")
     @classmethod
@@ -176,7 +213,7 @@ class Settings(BaseModel):
         return settings
 
     def check_tls(self) -> None:
-        """See that TLS is asked for by the address too, and its files are what they should be.
+        """See that TLS to the engine is asked for by its address too, and all files are right.
 
         Raises:
             SettingsError: they are not.
@@ -192,6 +229,9 @@ class Settings(BaseModel):
         with _named("REDIS_CA_FILE"):
             if self.redis_ca_file:
                 check_ca(self.redis_ca_file)
+        with _named("OUTBOUND_CA_FILE"):
+            if self.outbound_ca_file:
+                check_ca(self.outbound_ca_file)
         with _named("REDIS_CERT_FILE"):
             if self.redis_cert_file:
                 check_pair(self.redis_cert_file, self.redis_key_file)

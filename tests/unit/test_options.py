@@ -15,6 +15,8 @@ from shared.runtime.settings import PREFIX, Settings
         {"CHECKS": "off"},
         {"CHECKS": "cut-short=hold,odd-time=off"},
         {"ARCHIVE_DIR": "/archive", "ARCHIVE_AFTER": "12h"},
+        {"OUTBOUND_ALLOW": "10.1.0.0/16,fd00::/8", "OUTBOUND_PORTS": "443,9443"},
+        {"SEALING_KEY": "0123456789abcdef0123456789abcdef"},
         {"INGEST_LISTEN": "[::1]:8000", "NO_AUTH": "true", "HISTORY": "public"},
     ],
 )

@@ -40,12 +40,16 @@ def test_each_setting_is_read_by_its_name() -> None:
             "WRITETHRU_DURABILITY": "memory",
             "WRITETHRU_INGEST_LISTEN": "[::1]:9000",
             "WRITETHRU_NO_AUTH": "true",
+            "WRITETHRU_OUTBOUND_ALLOW": "10.1.0.0/16, fd00::/8",
+            "WRITETHRU_OUTBOUND_PORTS": "443, 9443",
         }
     )
 
     assert settings.redis_url == "rediss://user:p%2Fw@engine:6380/1"
     assert (settings.lanes, settings.durability, settings.no_auth) == (3, "memory", True)
     assert (settings.ingest_listen.host, settings.ingest_listen.port) == ("::1", 9000)
+    assert [str(each) for each in settings.outbound.allow] == ["10.1.0.0/16", "fd00::/8"]
+    assert settings.outbound.ports == {443, 9443}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +121,11 @@ def test_an_unknown_name_stops_the_start_and_is_told_the_nearest(name: str, near
         ("WRITETHRU_INGEST_LISTEN", "8000"),
         ("WRITETHRU_INGEST_LISTEN", "127.0.0.1:65536"),
         ("WRITETHRU_NO_AUTH", "perhaps"),
+        ("WRITETHRU_OUTBOUND_ALLOW", "inside.example"),
+        ("WRITETHRU_OUTBOUND_PORTS", "https"),
+        ("WRITETHRU_OUTBOUND_PORTS", "443,70000"),
+        ("WRITETHRU_OUTBOUND_CA_FILE", "/nowhere/ca.pem"),
+        ("WRITETHRU_SEALING_KEY", "short"),
         ("WRITETHRU_LOG_LEVEL", "loud"),
     ],
 )
