@@ -59,7 +59,8 @@ def _text(value: object) -> str:
     if isinstance(value, Listen):
         return listening(value.host, value.port)
     if isinstance(value, Mapping):
-        return ",".join(f"{name}={level}" for name, level in value.items())
+        sign = ":" if value and isinstance(next(iter(value.values())), float) else "="
+        return ",".join(f"{name}{sign}{level}" for name, level in value.items())
     if isinstance(value, tuple | frozenset):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

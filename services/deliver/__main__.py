@@ -16,6 +16,7 @@ import uvloop
 from services.deliver.app import LIMITS, create_app
 from services.deliver.streams import Limits
 from shared.runtime import log, traces
+from shared.runtime.failpoints import arm
 from shared.runtime.installation import await_installation
 from shared.runtime.internal import Internal, bound, serving
 from shared.runtime.redis import connect
@@ -35,6 +36,7 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         log.configure("deliver", settings.log_level)
         traces.configure("deliver", os.environ)
+        arm(settings.fail or {})
         with (
             bound(settings.metrics_listen, "deliver") as listener,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

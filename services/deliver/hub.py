@@ -26,6 +26,7 @@ from services.deliver.reading import Reading
 from shared.article.article import Mark
 from shared.contract.errors import TryAgain
 from shared.runtime.clock import monotonic
+from shared.runtime.failpoints import failpoint
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import count
 from shared.runtime.redis import BLOCK_MILLISECONDS, LOST, read_together
@@ -138,6 +139,7 @@ class Hub:
 
     async def _hear_all(self, lane: Lane, found: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         """Hear what was read of one lane; where there is more, a kill may be among the rest."""
+        failpoint("deliver.after_read")
         places = [parse_place(name) for name, _ in found]
         entries = [
             entry

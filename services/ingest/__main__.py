@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from services.ingest.app import create_app
 from shared.runtime import log, traces
+from shared.runtime.failpoints import arm
 from shared.runtime.internal import Internal, bound, serving
 from shared.runtime.settings import Listen, Settings, SettingsError
 
@@ -33,6 +34,7 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         log.configure("ingest", settings.log_level)
         traces.configure("ingest", os.environ)
+        arm(settings.fail or {})
         internal = Internal("ingest")
         app = create_app(settings, internal)
         with (

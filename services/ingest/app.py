@@ -23,6 +23,7 @@ from services.ingest.callers import Callers
 from services.ingest.checking import Checker
 from services.ingest.inbox import Inbox
 from services.ingest.manual import openapi
+from services.ingest.pressure import Pressure
 from services.ingest.release import Releaser
 from shared.contract.errors import OutcomeUnknown, WritethruError
 from shared.runtime.clock import new_name
@@ -77,7 +78,8 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
         try:
             installation = await await_installation(redis, settings.lanes)
             levels = await levels_of(redis, settings.durability)
-            appender = Appender(redis, installation, levels.kept, settings.archive)
+            pressure = Pressure(redis, installation.lanes, settings.max_waiting)
+            appender = Appender(redis, installation, levels.kept, settings.archive, pressure)
             callers = Callers(None if settings.no_auth else Door(redis))
             checker = Checker(redis, installation.lanes, appender, settings.checks)
             inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()), levels.wait())
@@ -88,7 +90,7 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser)
             if internal:
                 internal.watch(redis, installation.lanes, app.state.probed.checks)
-            async with _running(inbox.run(), releaser.run()):
+            async with _running(inbox.run(), releaser.run(), pressure.run()):
                 _log.info("service.started", durability=levels.default, lanes=settings.lanes)
                 yield
             _log.info("service.stopped")

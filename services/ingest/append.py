@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from services.ingest.core.holding import CHECK, REFUSE, due_ms
 from services.ingest.core.legality import explain
 from services.ingest.counting import count_event
 from services.ingest.masks import Masks
+from services.ingest.pressure import Pressure
+from services.ingest.rejecting import rejection, report_failed
 from shared.article.dates import rfc3339
 from shared.contract.acts import Redacted
 from shared.contract.canonical import fingerprint
@@ -26,7 +28,6 @@ from shared.contract.errors import (
     OutcomeUnknown,
     Refused,
     TryAgain,
-    WritethruError,
 )
 from shared.contract.events import Event
 from shared.contract.receipts import Receipt
@@ -35,10 +36,10 @@ from shared.runtime.archive import Archive, ArchiveError
 from shared.runtime.clock import monotonic, now
 from shared.runtime.confirming import run_confirmed
 from shared.runtime.durability import Wait
+from shared.runtime.failpoints import failpoint
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import observe
-from shared.runtime.problems import problem
 from shared.runtime.redis import SILENT, refusals
 from shared.runtime.restore import Restorer
 from shared.runtime.scripts import Call, Script
@@ -92,8 +93,10 @@ class Appender:
         installation: Installation,
         durability: str,
         archive: Archive | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
         self._redis = redis
+        self._pressure = pressure
         self._restorer = Restorer(redis, archive)
         self._installation = installation
         self._durability = durability
@@ -114,16 +117,20 @@ class Appender:
         lane is sent, so that no event overtakes another.
         """
         items = list(zip(events, checked or repeat(CLEAN), strict=False))
+        later = dict(self._pressure.refusals(events)) if self._pressure else {}
         places: dict[Lane, list[int]] = {}
         for place, event in enumerate(events):
-            places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
+            if place not in later:
+                places.setdefault(self._installation.lanes.of(event.subject), []).append(place)
         lanes = [self._append(lane, [items[n] for n in at], wait) for lane, at in places.items()]
-        receipts: dict[int, Receipt] = {}
+        receipts = {place: rejection(fault, events[place]) for place, fault in later.items()}
         traces = [trace for event in events if (trace := trace_of(event.envelope))]
         with traced("events append", traces, events=len(events)):
             done = await asyncio.gather(*lanes)
         for at, found in zip(places.values(), done, strict=True):
             receipts.update(zip(at, found, strict=True))
+        if self._pressure:
+            self._pressure.stored(sum(each.status == "accepted" for each in receipts.values()))
         for place, event in enumerate(events):
             count_event(event.type, receipts[place])
         return [receipts[place] for place in range(len(events))]
@@ -138,13 +145,14 @@ class Appender:
                     raise Busy(UNREADABLE)
             except TryAgain as error:
                 rest = [event for event, _ in items[len(receipts) :]]
-                _report(rest, error.__cause__ or error)
+                report_failed(rest, error.__cause__ or error)
                 return receipts + [rejection(error, event) for event in rest]
         return receipts
 
     async def _step(self, lane: Lane, items: Sequence[_Item], wait: Wait | None) -> list[Receipt]:
         calls = [self._call(lane, *item) for item in items]
         began = monotonic()
+        failpoint("ingest.before_append")
         try:
             with refusals():
                 async with asyncio.timeout(PATIENCE_SECONDS):
@@ -156,6 +164,7 @@ class Appender:
             raise Busy("The engine takes no writes at the moment; nothing was stored.") from error
         finally:
             observe("writethru_append_seconds", monotonic() - began)
+        failpoint("ingest.after_append")
         level = wait.level if wait else self._durability
         return [
             self._receipt(*item, reply, level) for item, reply in zip(items, replies, strict=True)
@@ -235,7 +244,7 @@ class Appender:
         if isinstance(reply, Busy):
             return rejection(reply, event)
         if isinstance(reply, Exception):
-            _report([event], reply)
+            report_failed([event], reply)
             fault = Busy("The article's records are damaged, so nothing was stored; see the logs.")
             return rejection(fault, event)
         code, *facts = (part.decode() for part in reply)
@@ -280,19 +289,3 @@ def steps(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
             start = end + 1
     if items[start:]:
         yield items[start:]
-
-
-def rejection(error: WritethruError, event: Event) -> Receipt:
-    """Return the receipt of *event*, which failed by *error*: `unknown` where nobody can tell."""
-    return Receipt(
-        status="unknown" if isinstance(error, OutcomeUnknown) else "rejected",
-        id=event.id,
-        source=event.source,
-        article=event.subject,
-        problem=problem(error),
-    )
-
-
-def _report(events: Iterable[Event], error: BaseException) -> None:
-    named = [f"{event.subject} {event.id} {event.source}" for event in events]
-    _log.error("append.failed", reason=type(error).__name__, count=len(named), events=named[:10])

@@ -19,10 +19,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.ingest.append import CLEAN, Appender, Checked, rejection
+from services.ingest.append import CLEAN, Appender, Checked
 from services.ingest.core.checks.examine import bears_copy, examine, strictest
 from services.ingest.core.checks.finding import IN_WORDS
 from services.ingest.core.checks.memory import Memory
+from services.ingest.rejecting import rejection
 from shared.contract.acts import Published, Writethru
 from shared.contract.desk import CHECKS, COMPARING, Check, Level, Levels, in_force
 from shared.contract.errors import Busy, TryAgain

@@ -26,6 +26,7 @@ from shared.contract.errors import Refused
 from shared.contract.events import MAX_EVENT_BYTES, Event
 from shared.contract.receipts import Receipt
 from shared.runtime.durability import Wait
+from shared.runtime.failpoints import failpoint
 from shared.runtime.health import Check
 from shared.runtime.keys import INBOX, INBOX_GROUP, REFUSED
 from shared.runtime.lease import Lease
@@ -144,6 +145,7 @@ class Inbox:
 
     async def _settle(self, entries: Sequence[tuple[Entry, Receipt]]) -> None:
         """Take *entries* out of the stream; what was refused is put where it can be found."""
+        failpoint("ingest.before_settle")
         async with self._redis.pipeline(transaction=False) as keep:
             for entry, receipt in entries:
                 if receipt.problem is not None:

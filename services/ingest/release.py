@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from shared.runtime.clock import monotonic
+from shared.runtime.failpoints import failpoint
 from shared.runtime.health import Check
 from shared.runtime.keys import Lane
 from shared.runtime.lanes import Lanes
@@ -120,7 +121,9 @@ class Releaser:
 
     async def _release(self, lane: Lane, slug: str) -> None:
         try:
-            tell(slug, await release(self._redis, self._script, lane, slug))
+            outcomes = await release(self._redis, self._script, lane, slug)
+            failpoint("ingest.after_release")
+            tell(slug, outcomes)
         except ResponseError as error:
             self._resting[slug] = monotonic() + REST_SECONDS
             _log.error("release.failed", article=slug, reason=type(error).__name__)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from services.render.app import EXIT_FAULT, create_app
 from shared.runtime import log, traces
+from shared.runtime.failpoints import arm
 from shared.runtime.settings import Settings, SettingsError
 
 EXIT_SETTING = 78
@@ -22,6 +23,7 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         log.configure("render", settings.log_level)
         traces.configure("render", os.environ)
+        arm(settings.fail or {})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(create_app(settings).run())
     except SettingsError as error:

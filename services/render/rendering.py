@@ -17,6 +17,7 @@ from services.render.core.filed import LedgerError
 from services.render.core.trust import DistrustedError, Trust
 from services.render.core.wakeups import Entry, Wakeup, batch
 from services.render.store import Store
+from shared.runtime.failpoints import failpoint
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import count, show
@@ -52,6 +53,7 @@ class Rendering:
     async def take(self, lane: Lane, entries: Sequence[Entry], taken: Taken = "read") -> None:
         """Render the articles that *entries* of *lane* name; ack what names none."""
         count("writethru_wakeups_total", len(entries), taken=taken)
+        failpoint("render.after_read")
         found = batch(entries)
         strays = list(found.strays)
         renders = []

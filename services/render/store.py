@@ -43,6 +43,7 @@ from shared.article.fold import FOLD_REVISION, fold, joined, named
 from shared.article.stored import load_entry, load_head
 from shared.contract.tracing import Trace, traces_in
 from shared.runtime.archive import Archive
+from shared.runtime.failpoints import failpoint
 from shared.runtime.keys import RENDER_GROUP, ArticleKeys
 from shared.runtime.lanes import Lanes
 from shared.runtime.scripts import Script
@@ -230,12 +231,14 @@ class Store:
         for some in portions(writes.ahead):
             await self._redis.hset(keys.updates, items=some)
         head = writes.head
+        failpoint("render.before_commit")
         try:
             commit = await self._run_commit(keys, filed, writes, head.version, head.chain, wakeups)
         except ResponseError:
             await self._take_back(keys, writes)
             raise
         if commit.result == "committed":
+            failpoint("render.after_commit")
             log.debug("article.rendered", article=head.slug, version=head.version)
             if writes.failed and (trust := self.trust[keys.lane.tag]).stopped:
                 trust.suspects.add(head.slug)  # it was stopped while this was under way

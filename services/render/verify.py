@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from services.render.core.audit import Kept, ledger_faults, redactions, state_faults
+from services.render.core.audit import Kept, held_faults, ledger_faults, redactions, state_faults
 from services.render.core.filed import FIELDS, read_filed
 from shared.article.article import Article, Head
 from shared.article.fold import continued
@@ -65,13 +65,29 @@ async def verify(
         if kept is not None and ARCHIVED in kept.state:
             return await _verify_archived(redis, keys, key, kept, shelves or Shelves(None))
         if kept is not None:
-            behind = await compare(redis, keys, key, kept, await read_records(redis, keys))
+            found = await compare(redis, keys, key, kept, await read_records(redis, keys))
+            behind = Verified([*found.differences, *await _beside(redis, keys)], found.redacted)
             if kept.filed.version == kept.filed.seq:
                 return behind
         await asyncio.sleep(PAUSE_SECONDS)
     if behind is None:
         raise Busy(f"The article {slug} changes faster than it can be read; try again.")
     return behind
+
+
+async def _beside(redis: Redis, keys: ArticleKeys) -> list[str]:
+    """Return what is wrong with what stands for the article in its lane, and with what is held."""
+    async with redis.pipeline(transaction=True) as step:
+        step.hmget(keys.article, "seq", "version")
+        step.zscore(keys.lane.dirty, keys.slug)
+        step.hgetall(keys.seen)
+        step.hkeys(keys.holds)
+        step.zscore(keys.lane.held, keys.slug)
+        (seq, version), dirty, seen, holds, due = await step.execute()
+    found = list(held_faults(seen, holds, due))
+    if int(version or 0) < int(seq or 0) and dirty is None:
+        found.append("dirty: it is behind, and nobody would look")
+    return found
 
 
 async def _verify_archived(

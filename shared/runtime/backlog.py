@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.runtime.keys import RENDER_GROUP
+from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
+from shared.runtime.redis import at_owner, read_together
+
+#: Articles of a lane that are looked at one by one to say how many events wait; of more, about.
+SAMPLE = 50
+#: From here on an engine counts as full: what is left is for those who render.
+FULL_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +119,43 @@ def _wakeups(answer: Any) -> Wakeups:
             # The engine does not know only where somebody has deleted entries by hand.
             return Wakeups(int(group["lag"] or 0), group["pending"], grouped=True)
     return Wakeups(0, 0, grouped=False)
+
+
+async def read_waiting(redis: Redis, lanes: Lanes) -> int:
+    """Return how many accepted events no page shows yet; in a lane with much behind, about."""
+    async with redis.pipeline(transaction=False) as asked:
+        for lane in lanes:
+            asked.zcard(lane.dirty)
+            asked.zrange(lane.dirty, 0, SAMPLE - 1)
+        answers = await asked.execute()
+    many, samples = answers[0::2], answers[1::2]
+    async with redis.pipeline(transaction=False) as asked:
+        for lane, sample in zip(lanes, samples, strict=True):
+            for slug in sample:
+                asked.hmget(lane.article(slug.decode()).article, "seq", "version")
+        places = iter(await asked.execute())
+    waiting = 0.0
+    for total, sample in zip(many, samples, strict=True):
+        behind = sum(_behind(*next(places)) for _ in sample)
+        waiting += behind * max(total / len(sample), 1.0) if sample else 0
+    return int(waiting)
+
+
+def _behind(seq: bytes | None, version: bytes | None) -> int:
+    return max(int(seq or 0) - int(version or 0), 0)
+
+
+async def read_full(redis: Redis, lanes: Lanes) -> list[Lane]:
+    """Return the lanes whose server has no more room than renderers need."""
+    full: list[Lane] = []
+    for together in read_together(redis, list(lanes)):
+        full += together if await _is_full(redis, together) else ()
+    return full
+
+
+async def _is_full(redis: Redis, lanes: Sequence[Lane]) -> bool:
+    facts: Any = await at_owner(redis, lanes[0].events, lambda node: node.info("memory"))
+    most = int(facts.get("maxmemory") or 0)
+    # What the engine keeps for its replicas and its file does not count against its limit.
+    used = int(facts["used_memory"]) - int(facts.get("mem_not_counted_for_evict") or 0)
+    return bool(most) and used >= most * FULL_SHARE

@@ -7,7 +7,6 @@ A setting whose own name ends with `_FILE` is the path of a file that is used as
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,19 +21,17 @@ from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
 from shared.runtime.dialing import Rules
 from shared.runtime.engine_url import parse_engine_url
+from shared.runtime.environ import PREFIX as PREFIX
+from shared.runtime.environ import read
+from shared.runtime.failpoints import parse_points
 from shared.runtime.tls import check_ca, check_pair, with_tls
 
-PREFIX = "WRITETHRU_"
 SHORTEST_KEY = 32
 
-#: Kubernetes injects these for services called writethru-…; a port as a mere number is no link.
-_SERVICE_LINK = re.compile(
-    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
-    r"|\w+_PORT=(tcp|udp|sctp)://.*",
-    re.DOTALL,
-)
-
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+#: Hosts that only this machine can reach.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -53,7 +50,7 @@ class Listen(BaseModel):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in ("127.0.0.1", "::1", "localhost")
+        return self.host in LOOPBACK
 
 
 class Settings(BaseModel):
@@ -103,8 +100,12 @@ class Settings(BaseModel):
     """Certificates that vouch for hosts we call, beside the machine's own."""
     sealing_key: Annotated[str | None, Field(repr=False)] = None
     """What secrets of others are encrypted under, beside the installation's key."""
+    max_waiting: Annotated[int, Field(ge=1)] = 50_000
+    """How many accepted events may wait for a renderer before more are refused as busy."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""
+    fail: dict[str, float] | None = None
+    """For tests: where processes die, with which probability, as `render.before_commit:0.01`."""
 
     def on_own_engine(self, url: str) -> Settings:
         """Return these settings with another engine, which is on this machine and has no TLS."""
@@ -167,6 +168,11 @@ class Settings(BaseModel):
             raise ValueError(f"must have at least {SHORTEST_KEY} characters; use random ones")
         return value
 
+    @field_validator("fail", mode="before")
+    @classmethod
+    def _points(cls, value: object) -> object:
+        return parse_points(value) if isinstance(value, str) else value
+
     @field_validator("ingest_listen", "deliver_listen", "metrics_listen", mode="before")
     @classmethod
     def _host_and_port(cls, value: object) -> object:
@@ -194,14 +200,10 @@ class Settings(BaseModel):
         Raises:
             SettingsError: an unknown name, an unreadable file, a bad value.
         """
-        values: dict[str, str] = {}
-        for name, value in environ.items():
-            if name.startswith(PREFIX) and not _SERVICE_LINK.fullmatch(f"{name}={value}"):
-                field = _field(name)
-                if field in values:
-                    both = f"{PREFIX}{field.upper()} and {PREFIX}{field.upper()}_FILE"
-                    raise SettingsError(f"{both} are both set; set one of them")
-                values[field] = value if _is_name(name, field) else _from_file(name, value)
+        try:
+            values = read(environ, cls.model_fields)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
@@ -210,7 +212,23 @@ class Settings(BaseModel):
             reason = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"{name}: {reason}") from None
         settings.check_tls()
+        settings.check_fail()
         return settings
+
+    def check_fail(self) -> None:
+        """See that nobody is made to die who serves more than this machine.
+
+        Raises:
+            SettingsError: places to fail are named, and the engine is elsewhere.
+        """
+        if not self.fail or self.redis_url.startswith("unix:"):
+            return
+        hosts = {host for host, _ in parse_engine_url(self.redis_url).nodes}
+        if not hosts <= LOOPBACK:
+            raise SettingsError(
+                f"{PREFIX}FAIL is for tests, and ends processes; it is refused with an engine "
+                "that is not on this machine: unset it"
+            )
 
     def check_tls(self) -> None:
         """See that TLS to the engine is asked for by its address too, and all files are right.
@@ -251,26 +269,3 @@ def _named(setting: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise SettingsError(f"{PREFIX}{setting}: {error}") from None
-
-
-def _is_name(name: str, field: str) -> bool:
-    return name == PREFIX + field.upper()
-
-
-def _field(name: str) -> str:
-    whole = name.removeprefix(PREFIX).lower()
-    for field in (whole, whole.removesuffix("_file")):
-        if field in Settings.model_fields:
-            return field
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-    raise SettingsError(f"{name} is no setting; the nearest is {near}")
-
-
-def _from_file(name: str, path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except OSError as error:
-        raise SettingsError(f"{name}: {path} can't be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{name}: {path} is not UTF-8 text") from None

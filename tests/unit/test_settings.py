@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from services.cli.options import environment
 from shared.runtime.settings import Settings, SettingsError
 from tests.integration.tls import Papers
 
@@ -215,3 +216,33 @@ def test_levels_of_checks_are_set_in_a_line_or_switched_off_together() -> None:
     assert checks("off") is None
     with pytest.raises(SettingsError, match=r"^WRITETHRU_CHECKS: 'cutshort' is no check; the che"):
         checks("cutshort=warn")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("render.nowhere:0.1", "render.nowhere is no place to fail"),
+        ("render.before_commit", "write a probability above 0"),
+        ("render.before_commit:2", "write a probability above 0"),
+        ("render.before_commit:often", "write a probability above 0"),
+    ],
+)
+def test_a_place_to_fail_that_can_not_be_is_named(value: str, said: str) -> None:
+    assert said in wrong(WRITETHRU_FAIL=value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://engine:6379/0", "redis+sentinel://127.0.0.1:1,other:2/newsroom"]
+)
+def test_places_to_fail_are_refused_where_the_engine_is_not_on_this_machine(url: str) -> None:
+    said = wrong(WRITETHRU_FAIL="render.before_commit:0.1", WRITETHRU_REDIS_URL=url)
+
+    assert said.startswith("WRITETHRU_FAIL is for tests")
+
+
+def test_a_service_gets_the_places_to_fail_as_they_were_set() -> None:
+    text = "render.before_commit:0.25,ingest.after_append:0.5"
+    settings = Settings.from_env({"WRITETHRU_FAIL": text})
+
+    assert settings.fail == {"render.before_commit": 0.25, "ingest.after_append": 0.5}
+    assert environment(settings)["WRITETHRU_FAIL"] == text

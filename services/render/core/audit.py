@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +46,14 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
             continue
         if its.seq != seq:
             yield f"ledger: place {seq} holds seq {its.seq}"
-        if "redacted" in entry:
-            if not _is_redaction(records, entry):
-                yield f"ledger: no event redacts event {seq}, whose text is gone"
-        elif its.fingerprint != _fingerprint(key, entry):
-            yield f"ledger: the fingerprint of event {seq} is not the event's"
+        if fault := _text_fault(key, records, entry, its.fingerprint):
+            yield f"ledger: {fault.format(seq)}"
         chain = link(chain, seq, its.fingerprint)
         if its.chain != chain:
             yield f"ledger: the chain breaks at event {seq}"
         name = f"{entry['event']['id']} {entry['event']['source']}".encode()
+        if name in seen:
+            yield f"ledger: event {seq} is event {seen[name].split()[0].decode()} once more"
         seen[name] = f"{seq} {its.chain} {its.fingerprint}".encode()
     if kept.filed.seq != len(records):
         yield f"article: {kept.filed.seq} events were accepted, {len(records)} are there"
@@ -63,6 +62,31 @@ def ledger_faults(key: bytes, records: Sequence[bytes], kept: Kept) -> Iterator[
     # Of what is held or was spiked, the ledger knows nothing.
     filed = {name: value for name, value in kept.seen.items() if b" - " not in value}
     yield from _different("seen", seen, filed)
+
+
+def _text_fault(
+    key: bytes, records: Sequence[bytes], entry: Mapping[str, Any], its: str
+) -> str | None:
+    """Say what is wrong with what an event says, where its fingerprint is *its*."""
+    if "redacted" in entry:
+        known = _is_redaction(records, entry)
+        return None if known else "no event redacts event {}, whose text is gone"
+    return (
+        None
+        if its == _fingerprint(key, entry)
+        else "the fingerprint of event {} is not the event's"
+    )
+
+
+def held_faults(
+    seen: Mapping[bytes, bytes], holds: Iterable[bytes], due: float | None
+) -> Iterator[str]:
+    """Yield what is wrong with the events that are held, by their names; *due*: when one is."""
+    known = {name for name, value in seen.items() if value.startswith(b"held ")}
+    yield from (f"held: {name.decode()} is not there" for name in sorted(known - set(holds)))
+    yield from (f"held: {name.decode()} is not known" for name in sorted(set(holds) - known))
+    if known and due is None:
+        yield "held: nobody would look when it is due"
 
 
 def redactions(records: Sequence[bytes]) -> dict[int, int]:
