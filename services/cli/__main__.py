@@ -1,12 +1,13 @@
 """The `writethru` command: one module a subcommand, and every failure one line.
 
 Only the module of the command that was asked for is imported, so that each starts as fast as
-what it needs; the list of commands imports them all.
+what it needs; the list of commands reads what they say of themselves and imports none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -31,6 +32,8 @@ COMMANDS = {
     "Keep and move": ("archive", "export", "import"),
 }
 INTERRUPTED = 130
+#: What a command's module says of it, for the list of commands.
+SUMMARY = re.compile(r'^def (?:command|overview)\(.*?"""(.+?)"""', re.DOTALL | re.MULTILINE)
 EPILOG = "./writethru test runs the test suite; further words go to pytest."
 
 
@@ -47,7 +50,8 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run the command that *words* name and return its exit status."""
-    name = words[0] if words and words[0] in _names() else None
+    first = next((word for word in words if word != "--"), None)
+    name = first if first in _names() else None
     try:
         return _app(name)(words or ["--help"], prog_name="writethru", standalone_mode=False) or 0
     except Failure as failure:
@@ -104,9 +108,22 @@ def _app(only: str | None) -> typer.Typer:
     app.callback(epilog=EPILOG)(overview)
     for heading, names in COMMANDS.items():
         for name in names:
-            if only in (name, None):
+            if only is None:
+                app.command(name, help=_summary(name), rich_help_panel=heading)(overview)
+            elif only == name:
                 _add(app, name, heading)
     return app
+
+
+def _summary(name: str) -> str:
+    """Return what the command *name* says of itself, without importing what it needs."""
+    source = Path(__file__).with_name(f"{_module(name)}.py").read_text(encoding="utf-8")
+    found = SUMMARY.search(source)
+    return found[1] if found else ""
+
+
+def _module(name: str) -> str:
+    return f"{name}_" if iskeyword(name) else name
 
 
 def _group() -> typer.Typer:
@@ -120,7 +137,7 @@ def _group() -> typer.Typer:
 
 def _add(app: typer.Typer, name: str, heading: str) -> None:
     """Add the command *name*; its module has either a `command`, or an `overview` and `ACTIONS`."""
-    module = import_module(f"services.cli.{name}{'_' if iskeyword(name) else ''}")
+    module = import_module(f"services.cli.{_module(name)}")
     if not hasattr(module, "ACTIONS"):
         app.command(name, cls=_Command, rich_help_panel=heading)(module.command)
         return

@@ -33,6 +33,24 @@ def test_without_a_command_the_help_lists_every_one(capsys):
     assert all(f"│ {name} " in out for name in NAMES)
 
 
+def test_the_list_of_commands_needs_none_of_what_they_need():
+    program = "import sys; from services.cli.__main__ import run; run([]); print(*sys.modules)"
+    listed = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
+
+    loaded = set(listed.splitlines()[-1].split())
+    assert "services.cli.failure" in loaded
+    assert not loaded & {f"services.cli.{name}" for name in NAMES}
+    assert not loaded & {"redis", "pydantic", "httpx2"}
+
+
+def test_a_command_may_come_after_the_end_of_the_options(capsys):
+    assert run(["--", "fold", "--help"]) == 0
+
+    assert "Usage: writethru fold" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_explains_itself(name, capsys):
     assert run([name, "--help"]) == 0
