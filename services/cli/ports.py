@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-from shared.runtime.internal import INHERITED, bound
-from shared.runtime.metrics import Service
+from shared.runtime.internal_port import INHERITED, bound
 from shared.runtime.settings import Listen
+
+if TYPE_CHECKING:
+    from shared.runtime.metrics import Service
 
 
 class Ports:
@@ -41,7 +43,7 @@ class Ports:
         Raises:
             SettingsError: somebody else has the one that is set.
         """
-        service = cast(Service, name.partition(" ")[0])
+        service = cast("Service", name.partition(" ")[0])
         taken = self._taken.enter_context(bound(self._set(name), service))
         self._sockets[name] = taken
         return Listen(host=INHERITED, port=taken.fileno())

@@ -19,6 +19,7 @@ from services.cli.options import address, environment
 from services.cli.ports import Ports
 from services.cli.supervise import Part, Say, Supervisor
 from shared.runtime.clock import monotonic
+from shared.runtime.data_folder import ADDRESS
 from shared.runtime.durability import levels_of
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
@@ -28,8 +29,6 @@ from shared.runtime.redis import connect
 from shared.runtime.settings import Listen, Settings, SettingsError
 from shared.runtime.tls import misfit
 
-#: The file of a data folder that says where its engine listens, for `verify` and its like.
-ADDRESS = "engine.url"
 ANSWER_SECONDS = 60.0
 TELL_SECONDS = 10.0
 _LOOK_SECONDS = 0.05

@@ -14,10 +14,9 @@ from typer import Argument, Option
 from services.cli.failure import WRONG_SETTING, Failure, misused
 from services.cli.options import is_set, settings
 from services.cli.remote import check_slug
-from services.cli.stack import ADDRESS
 from services.render.verify import Verified, every_article, verify
 from shared.contract.errors import Busy
-from shared.runtime.data_folder import DataFolderError
+from shared.runtime.data_folder import ADDRESS, DataFolderError
 from shared.runtime.engine import Engine
 from shared.runtime.engine_binary import EngineError
 from shared.runtime.installation import Installation, check_kind, open_installation

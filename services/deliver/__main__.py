@@ -18,7 +18,8 @@ from services.deliver.streams import Limits
 from shared.runtime import log, traces
 from shared.runtime.failpoints import arm
 from shared.runtime.installation import await_installation
-from shared.runtime.internal import Internal, bound, serving
+from shared.runtime.internal import Internal, serving
+from shared.runtime.internal_port import bound
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings, SettingsError
 

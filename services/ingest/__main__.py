@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from services.ingest.app import create_app
 from shared.runtime import log, traces
 from shared.runtime.failpoints import arm
-from shared.runtime.internal import Internal, bound, serving
+from shared.runtime.internal import Internal, serving
+from shared.runtime.internal_port import bound
 from shared.runtime.settings import Listen, Settings, SettingsError
 
 FAILED, WRONG_SETTING, INTERRUPTED = 1, 78, 130

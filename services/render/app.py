@@ -23,7 +23,8 @@ from services.render.sweep import Sweeper, Timing
 from shared.runtime.clock import new_name
 from shared.runtime.health import Check, check_engine
 from shared.runtime.installation import Installation, await_installation
-from shared.runtime.internal import Internal, bound, serving
+from shared.runtime.internal import Internal, serving
+from shared.runtime.internal_port import bound
 from shared.runtime.keys import ARCHIVING, REDACTING
 from shared.runtime.lanes import Lanes
 from shared.runtime.lease import Lease

@@ -18,6 +18,8 @@ from pathlib import Path
 from shared.runtime.engine_binary import EngineError
 
 LOCK = "engine.lock"
+#: Says where its engine listens, for `verify` and its like.
+ADDRESS = "engine.url"
 ORPHAN_SECONDS = 20.0
 
 

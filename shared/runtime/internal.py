@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from math import nan
 from typing import Any, NamedTuple
 
@@ -27,13 +27,6 @@ from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import MEDIA_TYPE, Service, exposition, show
 from shared.runtime.redis import primaries
-from shared.runtime.settings import Listen, SettingsError
-
-#: Where a process listens if no setting says so: the first free port of ten from here on.
-PORTS: Mapping[Service, int] = {"ingest": 9410, "deliver": 9420, "render": 9430}
-PORTS_TRIED = 10
-#: Instead of a host: the number is that of an open file, a socket that was bound for us.
-INHERITED = "fd"
 
 Checks = Callable[[], Awaitable[Mapping[str, Check]]]
 
@@ -141,17 +134,6 @@ class _Engine(NamedTuple):
     changes: float = nan
 
 
-@contextmanager
-def bound(listen: Listen | None, service: Service) -> Iterator[socket.socket]:
-    """Take the internal port: the one that is set, else a free one for *service*.
-
-    Raises:
-        SettingsError: somebody else has the one that is set.
-    """
-    with _listener(listen) if listen else _free_listener(PORTS[service]) as listener:
-        yield listener
-
-
 @asynccontextmanager
 async def serving(internal: Internal, listener: socket.socket) -> AsyncIterator[None]:
     """Answer on *listener* while this lasts."""
@@ -199,28 +181,3 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_stream_entries", engine.events, stream="events")
     show("writethru_stream_entries", engine.changes, stream="changes")
-
-
-def _listener(listen: Listen) -> socket.socket:
-    try:
-        if listen.host == INHERITED:
-            return socket.socket(fileno=listen.port)
-        return _open(listen)
-    except OSError as error:
-        raise SettingsError(
-            f"WRITETHRU_METRICS_LISTEN: {listen.host}:{listen.port} can't be taken "
-            f"({error.strerror}); end what listens there, or set another"
-        ) from None
-
-
-def _free_listener(first: int) -> socket.socket:
-    for port in range(first, first + PORTS_TRIED):
-        with suppress(OSError):
-            return _open(Listen(host="127.0.0.1", port=port))
-    return _open(Listen(host="127.0.0.1", port=0))
-
-
-def _open(listen: Listen) -> socket.socket:
-    """Bind and listen in one: two processes can bind the same port before either listens."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    return socket.create_server((listen.host, listen.port), family=family)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from shared.runtime.internal import PORTS, PORTS_TRIED, bound
+from shared.runtime.internal_port import PORTS, PORTS_TRIED, bound
 from shared.runtime.settings import Listen, SettingsError
 from tests.builders import SOURCE, posted, published
 from tests.figures import Figures, figures_at

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from services.cli.ports import Ports
-from shared.runtime.internal import INHERITED, bound
+from shared.runtime.internal_port import INHERITED, bound
 from shared.runtime.settings import Listen, SettingsError
 from tests.stack import free_range
 
