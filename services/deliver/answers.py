@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -10,29 +11,48 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.deliver.core.caching import (
+    BESIDE,
+    KILLED,
+    LATEST,
+    LIVE,
+    MISSING,
+    SETTLED,
+    UNKEPT,
+    Keeping,
+    headers_of,
+    key_of,
+)
 from services.deliver.core.etags import matches, strong
 from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_errors, kindred
+from services.deliver.core.ranges import UnsatisfiableError, part_of
 from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, text
+from shared.contract.canonical import short
 from shared.contract.errors import WritethruError
 from shared.runtime.metrics import count
 from shared.runtime.problems import MEDIA_TYPE, problem, seconds_after
 
-#: Kept by browsers and caches, and asked about each time: a kill must reach every copy.
-REVALIDATED = "public, max-age=0, must-revalidate"
-UNKEPT = "no-store"
+_ARTICLE = re.compile(r"/articles/([a-z0-9-]{1,128})(?:[./]|$)")
+#: Whether there is something may depend on a key.
+_KEYED = re.compile(r"/articles/[^/]+/versions|/v1/")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A representation, ready to be sent to any number of readers. *format* is for the metrics."""
+    """A representation, ready to be sent to any number of readers. *format* is for the metrics.
+
+    *keys* are those by which shared caches let go of it.
+    """
 
     body: bytes
     media_type: str
     format: str
     status: int = 200
     etag: str | None = None
+    keeping: Keeping = LIVE
+    keys: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -41,41 +61,83 @@ class Answer:
         return len(self.body) + 512
 
 
-def representation(mark: Mark, how: Format, body: str | bytes, *, status: int = 200) -> Answer:
-    """Return *body*, an article at *mark* written as *how*."""
+def representation(head: Head, how: Format, body: str | bytes) -> Answer:
+    """Return *body*, the article of *head* written as *how*."""
     data = body.encode() if isinstance(body, str) else body
-    return Answer(data, how.media_type, how.name, status, strong(mark, how.name, data))
+    keeping = {"live": LIVE, "closed": SETTLED, "killed": KILLED}[head.status]
+    status = 410 if head.status == "killed" else 200
+    # Its page shows headlines of other articles, too.
+    keys = (key_of(head.slug), BESIDE) if how is HTML else (key_of(head.slug),)
+    etag = strong(Mark(head.version, short(head.chain)), how.name, data)
+    return Answer(data, how.media_type, how.name, status, etag, keeping, keys)
+
+
+def listing(how: Format, body: str | bytes) -> Answer:
+    """Return *body*, a list of articles written as *how*."""
+    data = body.encode() if isinstance(body, str) else body
+    etag = strong(Mark(), how.name, data)
+    return Answer(data, how.media_type, how.name, etag=etag, keys=(LATEST,))
 
 
 def withdrawal(head: Head, how: Format) -> Answer:
     """Return what stands in a killed article's place: 410, in words for whoever asked for *how*."""
     how = kindred(how)
-    mark = Mark(head.version, head.chain[:12])
     if how is JSON:
-        return representation(mark, how, json.dumps(json.killed(head)), status=410)
-    write = text.withdrawn if how is TEXT else html.killed_page
-    return representation(mark, how, write(head), status=410)
+        return representation(head, how, json.dumps(json.killed(head)))
+    return representation(head, how, (text.withdrawn if how is TEXT else html.killed_page)(head))
 
 
-def gone(mark: Mark, document: bytes) -> Answer:
-    """Return the 410 of an article that was killed at *mark*, as who follows it is told."""
-    return representation(mark, JSON, document, status=410)
+def gone(head: Head, document: bytes) -> Answer:
+    """Return the 410 of an article that was killed, as who follows it is told."""
+    return representation(head, JSON, document)
 
 
-def respond(request: Request, answer: Answer, *, varies: bool = False) -> Response:
-    """Send *answer*, or 304 to one who has it. *varies*: it was chosen by Accept."""
-    headers = {"cache-control": REVALIDATED, **answer.headers}
-    if varies:
-        headers["vary"] = "Accept"
+async def respond(request: Request, answer: Answer, *, varies: bool = False) -> Response:
+    """Send *answer* in the coding that the reader prefers, or 304 to one who has it.
+
+    *varies*: it was chosen by Accept.
+    """
+    answer = await request.app.state.codings.preferred(request, answer)
+    headers = headers_of(answer.keeping, answer.keys) | dict(answer.headers)
+    headers["vary"] = ", ".join(_varying(headers, varies))
     if answer.etag:
         headers["etag"] = answer.etag
-        known = ", ".join(request.headers.getlist("if-none-match"))
-        if answer.status == HTTPStatus.OK and matches(known, answer.etag):
+    if answer.etag and answer.status == HTTPStatus.OK:
+        if matches(_said(request, "if-none-match"), answer.etag):
             count_answer(answer.format, 304)
+            headers.pop("content-encoding", None)
             return Response(status_code=304, headers=headers)
-    count_answer(answer.format, answer.status)
-    headers["content-type"] = answer.media_type
-    return Response(answer.body, answer.status, headers)
+        headers["accept-ranges"] = "bytes"
+        if request.method == "GET" and _said(request, "if-range") in ("", answer.etag):
+            return _whole_or_part(request, answer, headers)
+    return _sent(answer, answer.body, answer.status, headers)
+
+
+def _varying(headers: Mapping[str, str], varies: bool) -> list[str]:
+    own = [headers["vary"]] if "vary" in headers else []
+    return [*(["Accept"] if varies else []), "Accept-Encoding", *own]
+
+
+def _said(request: Request, name: str) -> str:
+    return ", ".join(request.headers.getlist(name))
+
+
+def _whole_or_part(request: Request, answer: Answer, headers: dict[str, str]) -> Response:
+    size = len(answer.body)
+    try:
+        part = part_of(_said(request, "range"), size)
+    except UnsatisfiableError:
+        count_answer(answer.format, 416)
+        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{size}"})
+    if part is None:
+        return _sent(answer, answer.body, 200, headers)
+    headers["content-range"] = f"bytes {part.first}-{part.last}/{size}"
+    return _sent(answer, answer.body[part.first : part.last + 1], 206, headers)
+
+
+def _sent(answer: Answer, body: bytes, status: int, headers: dict[str, str]) -> Response:
+    count_answer(answer.format, status)
+    return Response(body, status, {**headers, "content-type": answer.media_type})
 
 
 def count_answer(format_name: str, status: int) -> None:
@@ -85,7 +147,7 @@ def count_answer(format_name: str, status: int) -> None:
 
 def refuse(request: Request, error: WritethruError) -> Response:
     """Say what *error* says, in the format that was asked for."""
-    headers = {"cache-control": UNKEPT}
+    headers: dict[str, str] = {}
     if (after := seconds_after(error)) is not None:
         headers["retry-after"] = str(after)
     if error.code == "unauthenticated":
@@ -100,7 +162,7 @@ def refuse_request(
     """Say that the request itself can't be met; such errors have no code of their own."""
     title = HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return _described(request, status, document, {"cache-control": UNKEPT, **(headers or {})})
+    return _described(request, status, document, headers or {})
 
 
 def _described(
@@ -115,4 +177,13 @@ def _described(
         body, media_type = html.error_page(status, title, detail).encode(), how.media_type
     else:
         body, media_type = f"{status} {title}. {detail}\n".encode(), how.media_type
-    return Response(body, status, {**headers, "content-type": media_type, "vary": "Accept"})
+    missing = status == HTTPStatus.NOT_FOUND and not _KEYED.match(request.url.path)
+    keeping = headers_of(MISSING, _keys_at(request)) if missing else headers_of(UNKEPT, ())
+    said = {**keeping, **headers, "content-type": media_type, "vary": "Accept"}
+    return Response(body, status, said)
+
+
+def _keys_at(request: Request) -> Sequence[str]:
+    """Return the key of the article that the path names, which may be there in a moment."""
+    named = _ARTICLE.match(request.url.path)
+    return [key_of(named[1])] if named else []

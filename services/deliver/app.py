@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from services.deliver.answers import Answer, refuse, refuse_request
 from services.deliver.changes import ChangeFeed, Feeds, as_facts
+from services.deliver.codings import Codings
 from services.deliver.core.links import secret_of
 from services.deliver.firehose import Firehose
 from services.deliver.guard import Guard
@@ -88,6 +89,7 @@ def create_app(
             Exception: _fail,
         },
     )
+    app.state.codings = Codings()
     app.router.redirect_slashes = False
     return Guard(app)
 
@@ -112,7 +114,7 @@ def _routes(
         "html": ChangeFeed(reading, Parts(reading)),
     }
     channels = Channels(hub, feeds)
-    latest = Latest(reading, hub)
+    latest = Latest(reading, hub, public_url)
     history = History(redis, reading)
     kept: Kept[Answer] = Kept(KEPT_BYTES, "versions")
     return Routes(

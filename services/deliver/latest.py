@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.deliver.answers import Answer, representation
+from starlette.exceptions import HTTPException
+
+from services.deliver.answers import Answer, listing
 from services.deliver.core.negotiation import FEEDS, HTML, Format
 from services.deliver.hub import Hub
 from services.deliver.kept import Kept
@@ -17,6 +19,7 @@ from shared.contract.canonical import short
 
 PAGE = 50
 KEPT_BYTES = 256 * 1024
+WRITTEN_BYTES = 4 * 1024 * 1024
 #: How many other articles an article's page shows.
 BESIDE = 10
 
@@ -38,21 +41,24 @@ class Page:
 class Latest:
     """Reads the list again only after something has changed."""
 
-    def __init__(self, reading: Reading, hub: Hub) -> None:
+    def __init__(self, reading: Reading, hub: Hub, public_url: str) -> None:
         self._reading = reading
         self._hub = hub
+        self._public_url = public_url
         self._kept: Kept[Page] = Kept(KEPT_BYTES, "latest")
+        self._written: Kept[Answer] = Kept(WRITTEN_BYTES, "latest")
 
-    async def page(self, number: int) -> Page | None:
-        """Return page *number*; None if there is none. The first one is always there.
+    async def page(self, number: int, how: Format) -> Answer:
+        """Return page *number* as *how*, one of `LISTS`. The first one is always there.
 
         Raises:
+            HTTPException: there is no such page.
             Busy: the engine does not answer.
         """
-        first = await self._read_first()
-        if number > first.pages:
-            return None
-        return first if number == 1 else await self._read(number)
+        if not self._hub.following:
+            return await self._write(number, how)
+        key = self._hub.changed, number, how.name
+        return await self._written.get(key, lambda: self._write(number, how))
 
     async def beside(self, slug: str) -> tuple[Head, ...]:
         """Return the newest of the other articles."""
@@ -63,6 +69,14 @@ class Latest:
         if not self._hub.following:
             return await self._read(1)
         return await self._kept.get(self._hub.changed, lambda: self._read(1))
+
+    async def _write(self, number: int, how: Format) -> Answer:
+        page = await self._read_first()
+        if number > page.pages:
+            raise HTTPException(404, f"Latest News has no page {number}.")
+        if number > 1:
+            page = await self._read(number)
+        return listing(how, _document(page, how, self._public_url))
 
     async def _read(self, number: int) -> Page:
         newest, count = await self._reading.newest(number * PAGE)
@@ -77,12 +91,7 @@ def shown(heads: Sequence[Head]) -> tuple[tuple[str, Mark], ...]:
     return tuple((head.slug, Mark(head.version, short(head.chain))) for head in heads)
 
 
-def written(page: Page, how: Format, public_url: str) -> Answer:
-    """Return *page* as *how*, one of `LISTS`."""
-    return representation(Mark(), how, _write(page, how, public_url))
-
-
-def _write(page: Page, how: Format, public_url: str) -> str | bytes:
+def _document(page: Page, how: Format, public_url: str) -> str | bytes:
     if how is HTML:
         return html.latest_page(
             page.heads, page=page.number, pages=page.pages, public_url=public_url

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.deliver.answers import UNKEPT
+from services.deliver.core.caching import UNKEPT
 from services.deliver.core.links import LONGEST
 from services.deliver.core.negotiation import JSON
 from services.deliver.history import History
@@ -46,7 +46,9 @@ class Lending:
         query = self.passes.query_of(link) if link else ""
         expires = rfc3339(datetime.fromtimestamp(link.expires, UTC)) if link else None
         document = {"url": f"{self.public_url}{path}{query}", "expires": expires}
-        return Response(orjson.dumps(document), 201, {"cache-control": UNKEPT}, JSON.media_type)
+        return Response(
+            orjson.dumps(document), 201, {"cache-control": UNKEPT.browsers}, JSON.media_type
+        )
 
 
 async def _wish_of(request: Request) -> tuple[str, str, int]:

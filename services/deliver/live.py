@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from services.deliver.answers import UNKEPT, gone, respond
+from services.deliver.answers import gone, respond
 from services.deliver.changes import Feeds, Form, unknown
 from services.deliver.channel import Channel
+from services.deliver.core.caching import UNKEPT
 from services.deliver.core.cursors import parse_mark
 from services.deliver.hub import Hub
 from services.deliver.reading import Reading
@@ -98,14 +99,16 @@ class ArticleStream:
             news = await self._feeds["json"].since(slug, NOWHERE)
             if news.kind != "killed":
                 raise
-            await respond(request, gone(news.to, news.document))(scope, receive, send)
+            response = await respond(request, gone(news.head, news.document))
+            await response(scope, receive, send)
             return
         reader = StreamReader()
         with self._streams.opened(reader), self._channels.opened(slug, form) as channel:
             mark = since or await self._now(slug)
             news = await self._feeds[form].since(slug, mark)
             if news.kind == "killed":
-                await respond(request, gone(news.to, news.document))(scope, receive, send)
+                response = await respond(request, gone(news.head, news.document))
+                await response(scope, receive, send)
             elif request.method == "HEAD":
                 await send(START)
                 await send({"type": "http.response.body"})
@@ -137,7 +140,7 @@ START: Message = {
     "status": 200,
     "headers": [
         (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", UNKEPT.encode()),
+        (b"cache-control", UNKEPT.browsers.encode()),
         (b"x-accel-buffering", b"no"),
     ],
 }

@@ -99,7 +99,7 @@ class Pages:
         article = Article(head, window.body, {each.update_id: each for each in window.updates})
         # In a thread, because a long article would hold up everybody's streams.
         body = await asyncio.to_thread(whole.written, article, how.name, self._public_url)
-        return representation(_mark(head), how, body)
+        return representation(head, how, body)
 
     async def _newest(self, slug: str, beside: Sequence[Head]) -> Answer:
         window, marked = await self._front(slug)
@@ -116,7 +116,7 @@ class Pages:
             marked=marked,
             public_url=self._public_url,
         )
-        return representation(_mark(head), HTML, page)
+        return representation(head, HTML, page)
 
     async def _front(self, slug: str) -> tuple[Window, Sequence[Update]]:
         """Return the newest updates, and those that a page shows wherever they stand."""
@@ -138,9 +138,9 @@ class Pages:
             return withdrawal(head, how)
         if how is JSON:
             listed = json.corrections(head, updates, public_url=self._public_url)
-            return representation(_mark(head), how, json.dumps(listed))
+            return representation(head, how, json.dumps(listed))
         page = html.corrections_page(head, updates, public_url=self._public_url)
-        return representation(_mark(head), how, page)
+        return representation(head, how, page)
 
     async def _updates(self, slug: str, number: int, how: Format) -> Answer:
         window = await self._window(slug, lambda head: _numbers_on(head, number))
@@ -150,7 +150,7 @@ class Pages:
         if not window.updates:
             raise HTTPException(404, f"The updates of this article fill {head.page_count} pages.")
         page = html.updates_page(head, number, window.updates, public_url=self._public_url)
-        return representation(_mark(head), HTML, page)
+        return representation(head, HTML, page)
 
 
 def _all_numbers(head: Head) -> Sequence[int]:

@@ -12,29 +12,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.deliver.answers import (
-    REVALIDATED,
-    UNKEPT,
-    Answer,
-    count_answer,
-    gone,
-    respond,
-)
+from services.deliver.answers import Answer, count_answer, gone, respond
 from services.deliver.changes import Feeds, News
-from services.deliver.core.etags import strong
+from services.deliver.core.caching import (
+    FOR_EVER,
+    LIVE,
+    POLLED,
+    UNKEPT,
+    Keeping,
+    headers_of,
+    key_of,
+)
+from services.deliver.core.etags import of_bytes, strong
 from services.deliver.core.negotiation import (
     FORMATS,
     HTML,
     JSON,
     LISTS,
+    TEXT,
     Format,
     for_errors,
     split_ending,
-    takes_gzip,
 )
 from services.deliver.firehose import Firehose
 from services.deliver.hub import Hub
-from services.deliver.latest import Latest, written
+from services.deliver.latest import Latest
 from services.deliver.lending import Lending
 from services.deliver.live import NOWHERE, ArticleStream
 from services.deliver.pages import Pages
@@ -64,7 +66,6 @@ Disallow: /articles/*/live
 Disallow: /articles/*/changes
 Disallow: /articles/*/versions
 """
-FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +119,12 @@ class Routes:
         number = number_of(request.query_params.get("page", "1"))
         if number is None:
             raise HTTPException(400, "page must be a number from 1 on.")
-        page = await self.latest.page(number)
-        if page is None:
-            raise HTTPException(404, f"Latest News has no page {number}.")
-        answer = written(page, how, self.public_url)
-        return respond(request, answer, varies=ending is None)
+        answer = await self.latest.page(number, how)
+        return await respond(request, answer, varies=ending is None)
 
     async def sitemap(self, request: Request) -> Response:
         """What news search should look at: the articles of the last two days."""
-        return respond(request, await self.sitemaps.news(self.public_url))
+        return await respond(request, await self.sitemaps.news(self.public_url))
 
     async def article(self, request: Request) -> Response:
         """Answer with an article in the format of its ending, or the one that Accept prefers."""
@@ -136,7 +134,7 @@ class Routes:
             return await self.versions.at(request, slug, ending)
         how = await self._format(request, slug, ending, FORMATS)
         answer = await self.pages.article(slug, how)
-        return respond(request, answer, varies=ending is None)
+        return await respond(request, answer, varies=ending is None)
 
     async def _format(
         self, request: Request, slug: str, ending: str | None, offered: Sequence[Format]
@@ -158,30 +156,31 @@ class Routes:
         slug, number = slug_of(request), number_of(request.path_params["number"])
         if number is None:
             return await self.elsewhere(request, "Pages are counted from 1.")
-        return respond(request, await self.pages.updates(slug, number, _for_errors(request)))
+        return await respond(request, await self.pages.updates(slug, number, _for_errors(request)))
 
     async def update(self, request: Request) -> Response:
         """Send the reader to the page and place that hold an update."""
         slug, update_id = slug_of(request), request.path_params["update_id"]
         found = await self.pages.place_of(slug, update_id, _for_errors(request))
         if isinstance(found, Answer):
-            return respond(request, found, varies=True)
+            return await respond(request, found, varies=True)
         count_answer(HTML.name, 302)
-        return Response(status_code=302, headers={"location": found, "cache-control": REVALIDATED})
+        headers = headers_of(LIVE, [key_of(slug)])
+        return Response(status_code=302, headers={**headers, "location": found})
 
     async def corrections(self, request: Request) -> Response:
         """List an article's corrections and retractions."""
         slug, named = slug_of(request), request.url.path.endswith(".json")
         how = JSON if named else await self._format(request, slug, None, (HTML, JSON))
         answer = await self.pages.corrections(slug, how)
-        return respond(request, answer, varies=not named)
+        return await respond(request, answer, varies=not named)
 
     async def elsewhere(self, request: Request, detail: str | None = None) -> Response:
         """Say of a killed article that it is, whatever was asked for; else there is nothing."""
         killed = await self.pages.elsewhere(slug_of(request), _for_errors(request))
         if killed is None:
             raise HTTPException(404, detail)
-        return respond(request, killed, varies=True)
+        return await respond(request, killed, varies=True)
 
     async def changes(self, request: Request) -> Response:
         """What a reader of some version lacks, at once or as soon as there is something."""
@@ -190,29 +189,26 @@ class Routes:
             since, wait, form = since_of(request) or Mark(), wait_of(request), form_of(request)
         except HTTPException:
             if (news := await self.feeds["json"].since(slug, NOWHERE)).kind == "killed":
-                return _told(request, news)
+                return await _told(request, news)
             raise
         news = await self.feeds[form].since(slug, since)
         if news.kind == "nothing" and wait:
             await self.waiting.for_news(slug, form, news.to, wait)
             news = await self.feeds[form].since(slug, since)
-        return _told(request, news)
+        # What was waited for in vain must not answer who would wait next.
+        return await _told(request, news, UNKEPT if wait else POLLED)
 
     async def asset(self, request: Request) -> Response:
         """Answer with a file that pages link to; its name says its content."""
         asset = ASSETS.get(request.path_params["name"])
         if asset is None:
             raise HTTPException(404, "There is no such file; load the page anew.")
-        headers = {"cache-control": FOR_EVER, "vary": "Accept-Encoding"}
-        data = asset.data
-        if takes_gzip(request.headers.get("accept-encoding")):
-            headers["content-encoding"], data = "gzip", asset.gzipped
-        return respond(request, Answer(data, asset.media_type, "static", headers=headers))
+        return await respond(request, _file(asset.data, asset.media_type, FOR_EVER))
 
-    async def robots(self, _request: Request) -> Response:
+    async def robots(self, request: Request) -> Response:
         """Keep robots off the streams, where they would wait for ever; name them the sitemap."""
-        robots = f"{ROBOTS}\nSitemap: {self.public_url}/sitemap-news.xml\n"
-        return Response(robots, media_type="text/plain", headers={"cache-control": REVALIDATED})
+        robots = f"{ROBOTS}\nSitemap: {self.public_url}/sitemap-news.xml\n".encode()
+        return await respond(request, _file(robots, TEXT.media_type, LIVE))
 
     async def healthy(self, _request: Request) -> Response:
         """Say that the process lives; nothing else is looked at."""
@@ -235,16 +231,24 @@ def _for_errors(request: Request) -> Format:
     return for_errors(request.url.path, accept_of(request))
 
 
-def _told(request: Request, news: News) -> Response:
+async def _told(request: Request, news: News, nothing: Keeping = UNKEPT) -> Response:
+    """Tell *news*; where there is none, that may be kept as *nothing* says."""
     if news.kind == "killed":
-        return respond(request, gone(news.to, news.document))
+        return await respond(request, gone(news.head, news.document))
+    keys = (key_of(news.head.slug),)
     if news.kind == "nothing":
         count_answer("changes", 204)
-        return Response(status_code=204, headers={"cache-control": UNKEPT})
+        return Response(status_code=204, headers=headers_of(nothing, keys))
     etag = strong(news.to, "changes", news.document)
-    return respond(request, Answer(news.document, JSON.media_type, "changes", etag=etag))
+    return await respond(
+        request,
+        Answer(news.document, JSON.media_type, "changes", etag=etag, keeping=POLLED, keys=keys),
+    )
+
+
+def _file(data: bytes, media_type: str, keeping: Keeping) -> Answer:
+    return Answer(data, media_type, "static", etag=of_bytes(data), keeping=keeping)
 
 
 def _status(status: int, body: bytes) -> Response:
-    headers = {"cache-control": UNKEPT}
-    return Response(body, status, headers, media_type=JSON.media_type)
+    return Response(body, status, headers_of(UNKEPT, ()), media_type=JSON.media_type)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.deliver.answers import Answer, representation
+from services.deliver.answers import Answer, listing
 from services.deliver.core.negotiation import SITEMAP
 from services.deliver.hub import Hub
 from services.deliver.kept import Kept
 from services.deliver.reading import Reading
-from shared.article.article import Mark
 from shared.article.formats import sitemap
 from shared.runtime.clock import now
 
@@ -43,4 +42,4 @@ class Sitemaps:
         newest, _ = await self._reading.newest(sitemap.LIMIT)
         slugs = [slug for updated, slug in newest if updated >= since]
         heads = await self._reading.heads(slugs) if slugs else []
-        return representation(Mark(), SITEMAP, sitemap.document(heads, minute, public_url))
+        return listing(SITEMAP, sitemap.document(heads, minute, public_url))

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.deliver.answers import REVALIDATED, Answer, respond, withdrawal
+from services.deliver.answers import Answer, respond, withdrawal
 from services.deliver.changes import unknown
+from services.deliver.core.caching import LIVE, PRIVATE, SETTLED, key_of
 from services.deliver.core.etags import strong
 from services.deliver.core.negotiation import FORMATS, HTML, JSON, Format, for_errors
 from services.deliver.history import History, Tip
@@ -32,7 +33,6 @@ from shared.article.formats.versions import Place
 from shared.contract.canonical import short
 
 KEPT_BYTES = 16 * 1024 * 1024
-PRIVATE = "private, no-store"
 COMPARED = (HTML, JSON)
 
 _NAME = re.compile(r"([1-9][0-9]{0,14})(?:\.\.([1-9][0-9]{0,14}))?(?:\.([a-z][a-z.]*))?")
@@ -62,7 +62,7 @@ class Versions:
         """Answer with the version that the path names, or with two compared."""
         slug, found = slug_of(request), _NAME.fullmatch(request.path_params["name"])
         if killed := await self._withdrawn(request, slug):
-            return respond(request, killed)
+            return await respond(request, killed)
         if found is None:
             raise HTTPException(404, "Versions are counted from 1, as in versions/8 or 5..8.")
         first, second, ending = found.groups()
@@ -79,7 +79,7 @@ class Versions:
     async def at(self, request: Request, slug: str, ending: str | None) -> Response:
         """Do the same for *slug*, in the format that *ending* says."""
         if killed := await self._withdrawn(request, slug):
-            return respond(request, killed)
+            return await respond(request, killed)
         how = format_of(ending, accept_of(request), FORMATS)
         return await self._respond(request, _Wish(slug, how, varies=ending is None))
 
@@ -94,8 +94,7 @@ class Versions:
 
     async def _respond(self, request: Request, wish: _Wish) -> Response:
         answer = await self._answer(request, wish)
-        public = "public" in answer.headers.get("cache-control", "public")
-        return respond(request, answer, varies=public and wish.varies)
+        return await respond(request, answer, varies=wish.varies)
 
     async def _answer(self, request: Request, wish: _Wish) -> Answer:
         """Answer who may ask. A kill that was filed holds, though it isn't rendered yet."""
@@ -105,9 +104,10 @@ class Versions:
             return withdrawal((await self.history.version(tip, tip.seq)).head, wish.how)
         number = wish.number or await self._number_at(request, tip)
         _check(wish, number, tip)
+        keeping = SETTLED if wish.number else LIVE
         wish = wish._replace(number=number, varies=False)
         answer = await self.kept.get((wish, tip, query), lambda: self._make(wish, tip, query))
-        return self._headed(answer, wish)
+        return self._headed(replace(answer, keeping=keeping), wish)
 
     async def _number_at(self, request: Request, tip: Tip) -> int:
         moment = moment_of(request)
@@ -163,11 +163,11 @@ class Versions:
             "content-location": f"{path}{name}.{wish.how.name}",
             "link": f'</articles/{wish.slug}>; rel="original latest-version"',
             "x-robots-tag": "noindex",
-            "cache-control": REVALIDATED if self.passes.public else PRIVATE,
         }
         if not self.passes.public:
-            headers["vary"] = "Accept, Authorization"
-        return replace(answer, headers=headers)
+            headers["vary"] = "Authorization"
+            return replace(answer, headers=headers, keeping=PRIVATE)
+        return replace(answer, headers=headers, keys=(key_of(wish.slug),))
 
 
 def _check(wish: _Wish, number: int, tip: Tip) -> None:
@@ -184,7 +184,7 @@ def _answer(
 ) -> Answer:
     mark = Mark(article.head.version, short(article.head.chain))
     etag = strong(mark, f"{how.name}.{tip.seq}.{short(tip.chain)}", body)
-    return Answer(body, how.media_type, how.name, 200, etag, headers or {})
+    return Answer(body, how.media_type, how.name, etag=etag, headers=headers or {})
 
 
 def _http_date(place: Place) -> str:

@@ -228,7 +228,7 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_cache_lookups_total": _counter(
         "deliver",
         "Answers asked of a cache: there, being made for another reader, or made for this one.",
-        cache=("pages", "changes", "latest", "versions"),
+        cache=("pages", "changes", "codings", "latest", "versions"),
         result=("hit", "shared", "made"),
     ),
 }

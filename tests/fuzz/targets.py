@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import orjson
 
-from services.deliver.core import cursors, etags, frames, links, negotiation
+from services.deliver.core import codings, cursors, etags, frames, links, negotiation, ranges
 from services.ingest.core import binary, bodies
 from services.ingest.core.bodies import Item
 from shared.article.article import Mark
@@ -116,7 +117,9 @@ def cursor(data: bytes) -> None:
     tag = etags.strong(Mark(1, "0" * 12), "html", b"")
     assert etags.matches(text, tag) == (text.strip() == "*" or tag in text)
     negotiation.by_accept(text)
-    negotiation.takes_gzip(text)
+    codings.by_accept_encoding(text)
+    with suppress(ranges.UnsatisfiableError):
+        ranges.part_of(text, 10)
     negotiation.for_errors(text, text)
     read_trace(text, text)
     _time(text)

@@ -182,7 +182,7 @@ async def test_without_an_ending_the_format_is_that_of_accept(stand):
     ):
         answer = await stand.get(f"{HISTORY}/1", accept=accept)
         assert answer.headers["content-type"] == kind
-        assert answer.headers["vary"] == "Accept"
+        assert answer.headers["vary"] == "Accept, Accept-Encoding"
     assert (await stand.get(f"{HISTORY}/1", accept="image/png")).status_code == 406
 
 
@@ -323,7 +323,7 @@ async def test_what_a_key_opens_is_kept_by_nobody(keyed):
     answer = await keyed.get(f"{HISTORY}/1", **await a_key(keyed))
 
     assert answer.headers["cache-control"] == "private, no-store"
-    assert answer.headers["vary"] == "Accept, Authorization"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding, Authorization"
     assert answer.headers["x-robots-tag"] == "noindex"
 
 

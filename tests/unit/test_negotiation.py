@@ -20,7 +20,6 @@ from services.deliver.core.negotiation import (
     by_ending,
     for_errors,
     split_ending,
-    takes_gzip,
 )
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -122,13 +121,3 @@ def test_an_ending_that_is_not_offered_is_no_format():
 )
 def test_an_error_is_told_in_the_format_that_was_asked_for(path, accept, expected):
     assert for_errors(path, accept) is expected
-
-
-@pytest.mark.parametrize("accept", ["gzip", "br, GZIP;q=0.5", "deflate, gzip ;q=1.0, *;q=0"])
-def test_who_takes_gzip_gets_it(accept):
-    assert takes_gzip(accept)
-
-
-@pytest.mark.parametrize("accept", [None, "", "identity", "*", "gzip;q=0", "br, gzip; q=0.000"])
-def test_who_does_not_say_so_gets_plain_bytes(accept):
-    assert not takes_gzip(accept)

@@ -41,7 +41,6 @@ LISTS = (HTML, JSON, *FEEDS)
 #: What says in another's place that an article is gone, or what is wrong.
 _KINDRED = {MARKDOWN: TEXT, ATOM: TEXT, JSON_FEED: JSON, RSS: TEXT, NINJS: JSON, SITEMAP: TEXT}
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-_NEVER = re.compile(r"q=0(\.0{0,3})?")
 _TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
@@ -87,15 +86,6 @@ def for_errors(path: str, accept: str | None) -> Format:
 def kindred(how: Format) -> Format:
     """Return the format in which something is said to who asked for *how*, when it isn't that."""
     return _KINDRED.get(how, how)
-
-
-def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether a reader says that it takes gzip (RFC 9110, 12.5.3)."""
-    for item in (accept_encoding or "").lower().split(","):
-        coding, _, weight = item.partition(";")
-        if coding.strip() == "gzip":
-            return not _NEVER.fullmatch(weight.strip())
-    return False
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

@@ -6,7 +6,6 @@ that `shared.article.markdown` has let through nh3.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +46,6 @@ class Asset:
     name: str
     data: bytes
     media_type: str
-    gzipped: bytes
 
 
 def _asset(name: str, *sources: str) -> Asset:
@@ -57,8 +55,7 @@ def _asset(name: str, *sources: str) -> Asset:
     stem, _, ending = name.rpartition(".")
     data = (jsmin(text) if ending == "js" else text).encode()
     digest = hashlib.sha256(data).hexdigest()[:12]
-    gzipped = gzip.compress(data, mtime=0)
-    return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending], gzipped)
+    return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending])
 
 
 _LINKED = {
