@@ -40,20 +40,23 @@ def check_page(text: str) -> None:
         orjson.loads(whole.written(shown, form, SITE))
 
 
-def events(text: str) -> list[Envelope]:
-    """Return events of an article that says *text* wherever an event takes text or an address."""
-    free = "w" + _NO_TEXT.sub("", text)
+def events(text: str, copy: str = "Copy [1].") -> list[Envelope]:
+    """Return events of an article that says *text* wherever an event takes text or an address.
+
+    Its copy, which is Markdown and may bring elements of its own, is *copy*.
+    """
+    free, copy = "w" + _NO_TEXT.sub("", text), _NO_TEXT.sub("", copy)
     line = _BREAKS.sub(" ", free)
     address = ("https://e.example/" + _NO_ADDRESS.sub("", line))[:2048]
     image = {"url": address, "alt": free, "credit": line}
     sources = [{"n": 1, "url": address, "title": line}, {"n": 2, "url": address}]
     common = {"authors": [line, line], "sources": sources, "images": [image], "headline": line}
     return [
-        published(line, "Copy [1].", section=line, tags=[line], authors=[line], summary=free,
+        published(line, copy, section=line, tags=[line], authors=[line], summary=free,
                   image=image, canonical_url=address),
-        posted("u1", "Copy [1].", key_event=True, **common),
-        posted("u2", "Copy.", provenance="automated", **common),
-        corrected("u1", "Copy [1] again.", note=line),
+        posted("u1", copy, key_event=True, **common),
+        posted("u2", copy, provenance="automated", **common),
+        corrected("u1", copy, note=line),
         retracted("u2", note=line),
     ]  # fmt: skip
 
