@@ -11,7 +11,7 @@ from shared.runtime.internal_port import INHERITED, bound
 from shared.runtime.settings import Listen
 
 if TYPE_CHECKING:
-    from shared.runtime.metrics import Service
+    from shared.runtime.metric import Service
 
 
 class Ports:

@@ -13,7 +13,8 @@ from dataclasses import replace
 import uvicorn
 import uvloop
 
-from services.deliver.app import LIMITS, create_app
+from services.deliver.app import create_app, limits_of
+from services.deliver.protocol import DeliverProtocol
 from services.deliver.streams import Limits
 from shared.runtime import log, traces
 from shared.runtime.failpoints import arm
@@ -59,14 +60,14 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         await _server(settings, internal).serve()
 
 
-def _limits() -> Limits:
+def _limits(settings: Settings) -> Limits:
     """Get a file for each reader, as sockets are files; else make do with fewer readers."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = LIMITS.readers + SPARE_FILES
+    wanted = settings.live_readers + SPARE_FILES
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return replace(LIMITS, readers=max(1, allowed - SPARE_FILES))
+    return replace(limits_of(settings), readers=max(1, allowed - SPARE_FILES))
 
 
 async def _check(settings: Settings) -> None:
@@ -78,10 +79,10 @@ async def _check(settings: Settings) -> None:
 def _server(settings: Settings, internal: Internal) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, _limits(), internal),
+            create_app(settings, _limits(settings), internal),
             host=settings.deliver_listen.host,
             port=settings.deliver_listen.port,
-            http="h11",  # the other parser takes headers without end
+            http=DeliverProtocol,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             ws="none",
             lifespan="on",

@@ -46,22 +46,21 @@ from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
-LIMITS = Limits()
-
 log = structlog.get_logger()
 
 
 def create_app(
-    settings: Settings, limits: Limits = LIMITS, internal: Internal | None = None
+    settings: Settings, limits: Limits | None = None, internal: Internal | None = None
 ) -> Guard:
     """Return the service as an ASGI application. It connects when it starts, not before.
 
-    *internal* is told then what to watch.
+    It is for `DeliverProtocol`. *limits* are those of *settings* if not given; *internal* is told
+    then what to watch.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        streams = Streams(limits)
+        streams = Streams(limits or limits_of(settings))
         async with (
             connect(settings.engine_url, retries=1) as redis,
             connect(settings.engine_url, retries=0) as follower,
@@ -94,6 +93,15 @@ def create_app(
     return Guard(app)
 
 
+def limits_of(settings: Settings) -> Limits:
+    """Return how many live readers there may be, and for how long."""
+    return Limits(
+        readers=settings.live_readers,
+        an_address=settings.live_readers_per_address,
+        life=settings.live_life,
+    )
+
+
 def _passes(redis: Redis, settings: Settings, installation: Installation) -> Passes:
     """Ask for keys, but where everybody who reaches us may publish, and so read."""
     everybody = settings.no_auth and settings.deliver_listen.loopback
@@ -113,7 +121,7 @@ def _routes(
         "json": ChangeFeed(reading, as_facts),
         "html": ChangeFeed(reading, Parts(reading)),
     }
-    channels = Channels(hub, feeds)
+    channels = Channels(hub, feeds, streams)
     latest = Latest(reading, hub, public_url)
     history = History(redis, reading)
     kept: Kept[Answer] = Kept(KEPT_BYTES, "versions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -13,13 +13,23 @@ from services.deliver.streams import Reader
 from shared.article.article import Mark
 from shared.contract.errors import Refused, TryAgain
 from shared.runtime.clock import monotonic
-from shared.runtime.metrics import count, observe
+from shared.runtime.metrics import count, move, observe
 
 #: No chain begins like this, not even by chance.
 NOWHERE = "-" * 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 log = structlog.get_logger()
+
+
+class _Group:
+    """Readers who were told of the same *mark* last."""
+
+    __slots__ = ("mark", "readers")
+
+    def __init__(self, mark: Mark) -> None:
+        self.mark = mark
+        self.readers: set[Reader] = set()
 
 
 class Channel:
@@ -33,15 +43,15 @@ class Channel:
     def __init__(self, slug: str, news_since: Callable[[str, Mark], Awaitable[News]]) -> None:
         self._slug = slug
         self._news_since = news_since
-        self._at: dict[Reader, Mark] = {}
-        self._groups: dict[Mark, set[Reader]] = {}
-        self._aside: set[Reader] = set()
+        self._at: dict[Reader, _Group] = {}
+        self._groups: dict[Mark, _Group] = {}
+        self._aside: dict[Reader, Mark] = {}
         self._newest: Mark | None = None
         self._told: Mark | None = None
         self._woken = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._at) + len(self._aside)
 
     def join(self, reader: Reader, mark: Mark) -> None:
         """Tell *reader*, who is at *mark*, of everything beyond it."""
@@ -51,10 +61,12 @@ class Channel:
 
     def leave(self, reader: Reader) -> None:
         """Forget *reader*."""
-        mark = self._at.pop(reader, None)
-        if mark is not None:
-            self._take_out(reader, mark)
-        self._aside.discard(reader)
+        if group := self._at.pop(reader, None):
+            group.readers.discard(reader)
+            if not group.readers:
+                self._groups.pop(group.mark, None)
+        elif self._aside.pop(reader, None):
+            move("writethru_readers_aside", -1)
 
     def announce(self, mark: Mark | None, *, refolded: bool = False) -> None:
         """The article has reached *mark*, or is not there any more.
@@ -63,19 +75,16 @@ class Channel:
         """
         self._newest = mark
         if refolded:
-            for reader, told in list(self._at.items()):
-                if reader not in self._aside:
-                    self._take_out(reader, told)
-                    self._put(reader, _nowhere(told))
-                else:
-                    self._at[reader] = _nowhere(told)
+            for group in list(self._groups.values()):
+                self._move(group, _nowhere(group.mark))
+            self._aside = {reader: _nowhere(told) for reader, told in self._aside.items()}
         self._woken.set()
 
     def caught_up(self, reader: Reader) -> None:
         """*reader* can take more again."""
-        if reader in self._aside:
-            self._aside.discard(reader)
-            self._put(reader, self._at[reader])
+        if told := self._aside.pop(reader, None):
+            move("writethru_readers_aside", -1)
+            self._put(reader, told)
             self._woken.set()
 
     async def run(self) -> None:
@@ -105,55 +114,58 @@ class Channel:
             self._told = news.to
             # How long those have waited who come back after a while says nothing about us.
             if mark == live and news.filed is not None:
-                _when_sent(news.filed)
+                observe("writethru_delivery_seconds", monotonic() - news.filed)
 
     def _tell(self, mark: Mark, news: News) -> None:
-        told = 0
-        for reader in list(self._groups.get(mark, ())):
-            if news.kind != "nothing" and not reader.write(news.frame):
-                self._take_out(reader, mark)
-                self._aside.add(reader)
-                continue
-            told += 1
-            if news.kind == "killed":
-                self.leave(reader)
-                reader.end()
-            elif news.to != mark:
-                self._take_out(reader, mark)
-                self._put(reader, news.to)
+        group = self._groups.get(mark)
+        if group is None:
+            return
         if news.kind != "nothing":
+            full = [reader for reader in group.readers if not reader.write(news.frame)]
+            for reader in full:
+                self._set_aside(reader, mark)
+            told = len(group.readers)
             count("writethru_frames_total", told, stream="article", event=news.kind)
+        if news.kind == "killed":
+            self._end(list(group.readers))
+        elif group.readers:
+            self._move(group, news.to)
 
     def _end_all(self) -> None:
-        for reader in list(self._at):
+        self._end([*self._at, *self._aside])
+
+    def _end(self, readers: Iterable[Reader]) -> None:
+        for reader in readers:
             self.leave(reader)
             reader.end()
 
     def _put(self, reader: Reader, mark: Mark) -> None:
-        self._at[reader] = mark
-        self._groups.setdefault(mark, set()).add(reader)
-
-    def _take_out(self, reader: Reader, mark: Mark) -> None:
         group = self._groups.get(mark)
-        if group is not None:
-            group.discard(reader)
-            if not group:
-                del self._groups[mark]
+        if group is None:
+            group = self._groups[mark] = _Group(mark)
+        group.readers.add(reader)
+        self._at[reader] = group
+
+    def _set_aside(self, reader: Reader, mark: Mark) -> None:
+        self.leave(reader)
+        self._aside[reader] = mark
+        move("writethru_readers_aside", 1)
+
+    def _move(self, group: _Group, mark: Mark) -> None:
+        """Have all of *group* be at *mark*, with those who are there already."""
+        if mark == group.mark:
+            return
+        del self._groups[group.mark]
+        there = self._groups.get(mark)
+        if there is None:
+            group.mark = mark
+            self._groups[mark] = group
+            return
+        for reader in group.readers:
+            self._at[reader] = there
+        there.readers |= group.readers
 
 
 def _nowhere(mark: Mark) -> Mark:
     """Return a place in no history: whoever is there is told to load the article."""
     return Mark(max(mark.version, 1), NOWHERE)
-
-
-def _when_sent(filed: float) -> None:
-    """Measure how long it took from *filed* until all readers told just now have been sent it.
-
-    Writing wakes a reader's task, and tasks have their turns in the order in which they were
-    woken; this turn comes after theirs.
-    """
-
-    def measure() -> None:
-        observe("writethru_delivery_seconds", monotonic() - filed)
-
-    asyncio.get_running_loop().call_soon(measure)

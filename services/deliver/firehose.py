@@ -1,13 +1,15 @@
-"""`/live` as a raw ASGI application: the changes of all articles, thin.
+"""`/live`: the changes of all articles, thin.
 
 An event's id is the place in the outboxes of all lanes, so a reader that comes back goes on where
-it was, on whichever process. One that is slow is let go and comes back.
+it was, on whichever process. One that is slow is let go and comes back. A raw ASGI application,
+which is done when the reader has what it missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import orjson
@@ -18,10 +20,13 @@ from starlette.types import Receive, Scope, Send
 from services.deliver.core import frames
 from services.deliver.core.cursors import Place, cursor, parse_cursor, unbroken
 from services.deliver.hub import Hub
+from services.deliver.lines import Line
 from services.deliver.live import START
 from services.deliver.outbox import Entry, as_they_stand, read_entries, read_outboxes
+from services.deliver.protocol import hand_over
 from services.deliver.reading import Reading
-from services.deliver.streams import StreamReader, Streams, retry_frame
+from services.deliver.requests import host_of
+from services.deliver.streams import Streams, retry_frame
 from shared.contract.errors import Busy
 from shared.runtime.metrics import count
 
@@ -39,7 +44,8 @@ class Firehose:
         self._tags = reading.lanes.tags
         self._hub = hub
         self._streams = streams
-        self._readers: set[StreamReader] = set()
+        self._readers: set[Line] = set()
+        self._beat = -1, b""
         hub.listen(self)
 
     def heard(self, entry: Entry) -> None:
@@ -52,42 +58,66 @@ class Firehose:
         if self._readers:
             self._write(self._reset(), "reset")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope)
         if len(self._hub.places) < len(self._tags):
             raise Busy("The articles can't be read at the moment; try again shortly.")
-        reader = StreamReader()
-        with self._streams.opened(reader):
+        line = Line()
+        with ExitStack() as leaving:
+            self._streams.enter(line, host_of(request))
+            leaving.callback(self._streams.leave, line)
             await send(START)
             if request.method == "HEAD":
                 await send({"type": "http.response.body"})
                 return
             await _send(send, [retry_frame()])
-            try:
-                await self._catch_up(request, reader, send)
-                await reader.serve(receive, send)
-            finally:
-                self._readers.discard(reader)
+            if not await self._catch_up(request, send):
+                await send({"type": "http.response.body"})
+            elif hand_over(scope, line, self):
+                leaving.pop_all()  # from now on that is done when the line ends
+                self._readers.add(line)
 
-    async def _catch_up(self, request: Request, reader: StreamReader, send: Send) -> None:
-        """Send what the reader has missed; then, with no moment between, let it hear."""
+    def heartbeat(self) -> bytes:
+        """Return what keeps a line in use: the place, which a reader of few events passes too."""
+        if self._beat[0] != self._hub.changed:
+            self._beat = self._hub.changed, frames.place(cursor(self._tags, self._hub.places))
+        return self._beat[1]
+
+    def caught_up(self, line: Line) -> None:
+        """Never called: who can't take more is let go."""
+
+    def left(self, line: Line) -> None:
+        """*line* is no more."""
+        self._readers.discard(line)
+        self._streams.leave(line)
+
+    async def _catch_up(self, request: Request, send: Send) -> bool:
+        """Send what the reader has missed. There is no moment between the last of it and the end.
+
+        False if that takes too long; the reader comes back.
+        """
         last = request.headers.get("last-event-id") or request.query_params.get("since")
         if not last:
-            self._readers.add(reader)
-            return
+            return True
         places = parse_cursor(self._tags, last)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while places is not None and places != self._hub.places:
-                    places = await self._replay(places, send)
+                while places != self._hub.places and not self._streams.closing:
+                    if places is None:
+                        places = await self._start_over(send)
+                    else:
+                        places = await self._replay(places, send)
         except (Busy, TimeoutError):
-            reader.end()
-            return
-        if places is None:
-            reader.write(self._reset())
-            count("writethru_frames_total", stream="all", event="reset")
-        self._readers.add(reader)
+            return False
+        return True
+
+    async def _start_over(self, send: Send) -> dict[str, Place]:
+        """Have the reader start over, and return from where."""
+        count("writethru_frames_total", stream="all", event="reset")
+        places = dict(self._hub.places)
+        await _send(send, [self._reset()])
+        return places
 
     async def _replay(self, places: dict[str, Place], send: Send) -> dict[str, Place] | None:
         """Send what came after *places* and return where that ends; None if it can't be told."""
@@ -144,4 +174,4 @@ def thin(entry: Entry) -> bytes:
 
 async def _send(send: Send, parts: Iterable[bytes]) -> None:
     for part in parts:
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": frames.bare(part), "more_body": True})

@@ -58,6 +58,11 @@ def unknown_update(update_id: str) -> Refused:
     return Refused("unknown-update", f"There is no update {update_id} in this article.")
 
 
+def host_of(request: Request) -> str | None:
+    """Return the address from which the reader comes, as far as is known."""
+    return request.client.host if request.client else None
+
+
 def accept_of(request: Request) -> str:
     """Return what the reader says it accepts, on however many lines."""
     return ", ".join(request.headers.getlist("accept"))

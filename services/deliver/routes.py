@@ -193,7 +193,7 @@ class Routes:
             raise
         news = await self.feeds[form].since(slug, since)
         if news.kind == "nothing" and wait:
-            await self.waiting.for_news(slug, form, news.to, wait)
+            await self.waiting.for_news(request, slug, form, news.to, wait)
             news = await self.feeds[form].since(slug, since)
         # What was waited for in vain must not answer who would wait next.
         return await _told(request, news, UNKEPT if wait else POLLED)

@@ -1,35 +1,39 @@
-"""Streams that are open: how many, for how long, kept awake by one timer, ended together.
+"""Readers who are connected: how many, for how long, kept awake by one timer, ended together.
 
-What a reader is told goes through `Reader`, which knows nothing of HTTP, so that another way to
-write to many sockets at once can take the place of `StreamReader`.
+What a reader is told goes through `Reader`, which knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from starlette.types import Receive, Send
-
 from services.deliver.core import frames
-from shared.contract.errors import Busy
+from shared.contract.errors import Busy, TooOften
 from shared.runtime.clock import monotonic
-from shared.runtime.metrics import move
+from shared.runtime.metrics import count, move
 
-#: What waits for one reader at most; beyond it, changes are told together once it has caught up.
-WAITING_BYTES = 256 * 1024
+#: After how many seconds who was refused may come back: a full house empties slowly.
+COME_BACK = (5, 15)
+#: So many readers are kept awake in one go; then others have a turn.
+BEATS_A_TURN = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """*readers* is how many streams one process keeps open; the rest is seconds."""
+    """*readers* is how many one process keeps, *an_address* how many of them from one address.
+
+    The rest is seconds.
+    """
 
     readers: int = 10_000
+    an_address: int = 1_000
     heartbeat: float = 15.0
     life: float = 900.0
 
@@ -38,7 +42,7 @@ class Reader(Protocol):
     """One who is told of changes."""
 
     def write(self, frame: bytes) -> bool:
-        """Take *frame* whole; False, and nothing is taken, while too much waits already."""
+        """Take *frame* whole; False, and nothing is taken, while what was told before waits."""
         ...
 
     def beat(self) -> None:
@@ -46,112 +50,103 @@ class Reader(Protocol):
         ...
 
     def end(self) -> None:
-        """Send what waits, then end cleanly."""
+        """End cleanly; the second time, at once."""
         ...
 
 
-class StreamReader:
-    """A reader at the other end of an ASGI response. *caught_up* is called when nothing waits."""
-
-    def __init__(self) -> None:
-        self.caught_up: Callable[[], None] = lambda: None
-        self._waiting: deque[bytes] = deque()
-        self._bytes = 0
-        self._ended = False
-        self._more = asyncio.Event()
-
-    def write(self, frame: bytes) -> bool:
-        """Take *frame*; one that is too big is taken where nothing else waits."""
-        if self._waiting and self._bytes + len(frame) > WAITING_BYTES:
-            return False
-        self._waiting.append(frame)
-        self._bytes += len(frame)
-        self._more.set()
-        return True
-
-    def beat(self) -> None:
-        """Keep the line in use; a reader that has not taken the last words needs no others."""
-        if not self._waiting:
-            self.write(frames.HEARTBEAT)
-
-    def end(self) -> None:
-        """Send what waits, then end."""
-        self._ended = True
-        self._more.set()
-
-    async def serve(self, receive: Receive, send: Send) -> None:
-        """Send until the end, or until the reader has gone."""
-        gone = asyncio.create_task(self._watch(receive))
-        try:
-            while not gone.done():
-                await self._more.wait()
-                self._more.clear()
-                await self._send_waiting(send, gone)
-                if self._ended and not self._waiting:
-                    break
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            gone.cancel()
-
-    async def _send_waiting(self, send: Send, gone: asyncio.Task[None]) -> None:
-        while self._waiting and not gone.done():
-            frame = self._waiting.popleft()
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
-            self._bytes -= len(frame)
-        if not self._ended:
-            self.caught_up()
-
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._more.set()
-
-
 class Streams:
-    """All streams of this process."""
+    """All readers of this process."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.closing = False
         self._until: dict[Reader, float] = {}
+        self._crowds: dict[Reader, str] = {}
+        self._from: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._until)
 
-    @contextmanager
-    def opened(self, reader: Reader) -> Iterator[None]:
-        """Count *reader* among the open streams, and end it when its time has come.
+    def enter(self, reader: Reader, host: str | None) -> None:
+        """Count *reader*, who comes from *host*, and end it when its time has come.
 
         Raises:
             Busy: there are as many as we keep, or we are about to end.
+            TooOften: there are as many as one address may have.
         """
         if self.closing or len(self._until) >= self.limits.readers:
-            raise Busy("There is no room for another live reader; try again shortly.")
+            count("writethru_readers_refused_total", why="full")
+            raise Busy("There is no room for another live reader; try again shortly.", _after())
+        crowd = crowd_of(host)
+        if crowd and self._from[crowd] >= self.limits.an_address:
+            count("writethru_readers_refused_total", why="address")
+            raise TooOften("There are too many live readers from this address.", _after())
+        if crowd:
+            self._from[crowd] += 1
+            self._crowds[reader] = crowd
         spread = random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load, hides nothing
         self._until[reader] = monotonic() + self.limits.life * spread
         move("writethru_readers", 1)
+
+    def leave(self, reader: Reader) -> None:
+        """Forget *reader*."""
+        del self._until[reader]
+        move("writethru_readers", -1)
+        if crowd := self._crowds.pop(reader, None):
+            self._from[crowd] -= 1
+            if not self._from[crowd]:
+                del self._from[crowd]
+
+    @contextmanager
+    def opened(self, reader: Reader, host: str | None) -> Iterator[None]:
+        """Count *reader* for as long as this lasts; raises as `enter`."""
+        self.enter(reader, host)
         try:
             yield
         finally:
-            del self._until[reader]
-            move("writethru_readers", -1)
+            self.leave(reader)
 
     async def keep(self) -> None:
-        """Keep all streams awake, and end those that are old, until cancelled."""
+        """Keep all readers' lines in use, and end those that are old, until cancelled."""
         while True:
             await asyncio.sleep(self.limits.heartbeat)
-            now = monotonic()
-            for reader, until in list(self._until.items()):
-                if until <= now:
+            for place, (reader, until) in enumerate(list(self._until.items()), start=1):
+                if place % BEATS_A_TURN == 0:
+                    await asyncio.sleep(0)
+                if reader not in self._until:
+                    continue
+                if until <= monotonic():
                     reader.end()
                 else:
                     reader.beat()
 
     def close(self) -> None:
-        """End all streams; no more are opened. Readers come back to who takes our place."""
+        """End all readers' lines; no more are opened. They come back to who takes our place."""
         self.closing = True
         for reader in list(self._until):
             reader.end()
+
+
+def crowd_of(host: str | None) -> str:
+    """Return with whom a reader from *host* is counted: a network of IPv6 is one customer's.
+
+    Nobody from within our own networks is counted, as those are proxies, with all the world
+    behind them.
+    """
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if not address.is_global:
+        return ""
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _after() -> int:
+    return random.randint(*COME_BACK)  # noqa: S311 -- spreads load, hides nothing
 
 
 def retry_frame() -> bytes:

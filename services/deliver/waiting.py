@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack, suppress
+
+from starlette.requests import Request
 
 from services.deliver.changes import Form
 from services.deliver.live import Channels
+from services.deliver.requests import host_of
 from services.deliver.streams import Streams
 from shared.article.article import Mark
 
@@ -37,19 +41,30 @@ class Waiting:
         self._channels = channels
         self._streams = streams
 
-    async def for_news(self, slug: str, form: Form, mark: Mark, seconds: int) -> None:
-        """Return when *slug* is beyond *mark*, or after *seconds*, or when we are to end.
+    async def for_news(
+        self, request: Request, slug: str, form: Form, mark: Mark, seconds: int
+    ) -> None:
+        """Return when *slug* is beyond *mark*, after *seconds*, or when either side has to go.
 
         Raises:
             Busy: as many readers wait already as we keep.
         """
         waiter = Waiter()
-        with self._streams.opened(waiter), self._channels.opened(slug, form) as channel:
-            channel.join(waiter, mark)
-            try:
+        with ExitStack() as leaving:
+            leaving.enter_context(self._streams.opened(waiter, host_of(request)))
+            room = self._channels.enter(slug, form)
+            leaving.callback(room.release)
+            room.channel.join(waiter, mark)
+            leaving.callback(room.channel.leave, waiter)
+            watching = asyncio.create_task(_watch(request, waiter))
+            leaving.callback(watching.cancel)
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await waiter.woken.wait()
-            except TimeoutError:
-                pass
-            finally:
-                channel.leave(waiter)
+
+
+async def _watch(request: Request, waiter: Waiter) -> None:
+    """Have nobody wait for a reader who has gone, and whose place another could have."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    waiter.end()

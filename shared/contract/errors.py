@@ -58,17 +58,22 @@ class TryAgain(WritethruError):
 
 
 class Busy(TryAgain):
-    """The engine can take nothing at the moment. Nothing was stored."""
+    """Nothing can be taken at the moment, and nothing was stored; *after*: seconds to wait."""
 
     code = "busy"
+
+    def __init__(self, detail: str, after: int | None = None) -> None:
+        super().__init__(detail)
+        self.after = after
 
 
 class TooOften(Busy):
     """This sender has to wait *after* seconds; others don't."""
 
+    after: int
+
     def __init__(self, detail: str, after: int) -> None:
-        super().__init__(detail)
-        self.after = after
+        super().__init__(detail, after)
 
 
 class OutcomeUnknown(TryAgain):

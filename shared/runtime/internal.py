@@ -25,7 +25,8 @@ from shared.runtime.backlog import read_behind, read_holding, read_lengths, read
 from shared.runtime.health import PATIENCE_SECONDS, Check, report
 from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
-from shared.runtime.metrics import MEDIA_TYPE, Service, exposition, show
+from shared.runtime.metric import Service
+from shared.runtime.metrics import MEDIA_TYPE, exposition, show
 from shared.runtime.redis import primaries
 
 Checks = Callable[[], Awaitable[Mapping[str, Check]]]

@@ -6,10 +6,7 @@ kinds are types, so that a name that is not in the table, or of another kind, is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import product
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -23,107 +20,44 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric as Family
 
 from shared.contract.desk import CHECKS, LEVELS
+from shared.runtime.metric import (
+    CounterName,
+    GaugeName,
+    HistogramName,
+    Metric,
+    MetricName,
+    Service,
+    counter,
+    engine,
+)
 from shared.runtime.problems import PROBLEMS
 
-Service = Literal["ingest", "render", "deliver"]
-CounterName = Literal[
-    "writethru_events_total",
-    "writethru_events_refused_total",
-    "writethru_requests_refused_total",
-    "writethru_releases_total",
-    "writethru_findings_total",
-    "writethru_wakeups_total",
-    "writethru_commits_total",
-    "writethru_renders_failed_total",
-    "writethru_articles_swept_total",
-    "writethru_events_quarantined_total",
-    "writethru_entries_trimmed_total",
-    "writethru_redactions_total",
-    "writethru_articles_refolded_total",
-    "writethru_articles_archived_total",
-    "writethru_articles_restored_total",
-    "writethru_archive_files_removed_total",
-    "writethru_frames_total",
-    "writethru_hub_restarts_total",
-    "writethru_answers_total",
-    "writethru_cache_lookups_total",
-]
-GaugeName = Literal[
-    "writethru_engine_up",
-    "writethru_lag_seconds",
-    "writethru_dirty_articles",
-    "writethru_waiting_wakeups",
-    "writethru_held_events",
-    "writethru_release_overdue_seconds",
-    "writethru_engine_memory_used_bytes",
-    "writethru_engine_memory_max_bytes",
-    "writethru_engine_uptime_seconds",
-    "writethru_inbox_waiting",
-    "writethru_stream_entries",
-    "writethru_lanes_stopped",
-    "writethru_readers",
-]
-HistogramName = Literal[
-    "writethru_append_seconds", "writethru_snapshot_seconds", "writethru_delivery_seconds"
-]
-MetricName = CounterName | GaugeName | HistogramName
-
 MEDIA_TYPE = CONTENT_TYPE_LATEST
-ALL: tuple[Service, ...] = ("ingest", "render", "deliver")
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table.
-
-    *labels* are names and the values that each may have; no values means that there are too many
-    to say, though never endless. *buckets* are a histogram's upper bounds.
-    """
-
-    kind: Literal["counter", "gauge", "histogram"]
-    services: tuple[Service, ...]
-    help: str
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    buckets: tuple[float, ...] = ()
-
-    @property
-    def series(self) -> Iterable[tuple[str, ...]]:
-        """The values of the labels, in every combination that is known beforehand."""
-        return product(*self.labels.values())
-
-
-def _counter(service: Service, said: str, **labels: tuple[str, ...]) -> Metric:
-    return Metric("counter", (service,), said, labels)
-
-
-def _engine(said: str) -> Metric:
-    return Metric("gauge", ALL, said)
-
 
 METRICS: Mapping[MetricName, Metric] = {
-    "writethru_engine_up": _engine("Whether the engine answers: 1 or 0."),
-    "writethru_lag_seconds": _engine(
+    "writethru_engine_up": engine("Whether the engine answers: 1 or 0."),
+    "writethru_lag_seconds": engine(
         "How long the article that has waited longest for its page has waited."
     ),
-    "writethru_dirty_articles": _engine("Articles whose page is behind their ledger."),
-    "writethru_engine_memory_used_bytes": _engine(
+    "writethru_dirty_articles": engine("Articles whose page is behind their ledger."),
+    "writethru_engine_memory_used_bytes": engine(
         "Memory that the engine uses; of a cluster, the primary that is fullest."
     ),
-    "writethru_engine_memory_max_bytes": _engine("Memory that the engine may use; 0: no limit."),
-    "writethru_engine_uptime_seconds": _engine("For how long the engine has run."),
-    "writethru_events_total": _counter(
+    "writethru_engine_memory_max_bytes": engine("Memory that the engine may use; 0: no limit."),
+    "writethru_engine_uptime_seconds": engine("For how long the engine has run."),
+    "writethru_events_total": counter(
         "ingest",
         "Events, by source (twenty of them, then other), act, and what became of them.",
         source=(),
         type=(),
         status=(),
     ),
-    "writethru_events_refused_total": _counter(
+    "writethru_events_refused_total": counter(
         "ingest",
         "Events that were not stored, or of which nobody knows, by the problem's code.",
         code=tuple(PROBLEMS),
     ),
-    "writethru_requests_refused_total": _counter(
+    "writethru_requests_refused_total": counter(
         "ingest", "Requests refused as a whole, by the problem's code.", code=tuple(PROBLEMS)
     ),
     "writethru_held_events": Metric(
@@ -134,12 +68,12 @@ METRICS: Mapping[MetricName, Metric] = {
         ("ingest",),
         "How long ago the held event that has waited longest for its release was due.",
     ),
-    "writethru_releases_total": _counter(
+    "writethru_releases_total": counter(
         "ingest",
         "Held events that were due: released, or stopped because they may not be any more.",
         result=("released", "stopped"),
     ),
-    "writethru_findings_total": _counter(
+    "writethru_findings_total": counter(
         "ingest", "What the desk's checks found, by check.", check=CHECKS, level=LEVELS[1:]
     ),
     "writethru_append_seconds": Metric(
@@ -151,7 +85,7 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_inbox_waiting": Metric(
         "gauge", ("ingest",), "Entries of the inbox whose events are not filed yet."
     ),
-    "writethru_wakeups_total": _counter(
+    "writethru_wakeups_total": counter(
         "render",
         "Wake-ups, by how they were taken: read, or stranded with a renderer that is gone.",
         taken=("read", "stranded"),
@@ -159,7 +93,7 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_waiting_wakeups": Metric(
         "gauge", ("render",), "Wake-ups that no renderer has read, or that none has acknowledged."
     ),
-    "writethru_commits_total": _counter(
+    "writethru_commits_total": counter(
         "render",
         "Commits by their result; all but committed and acked wrote nothing.",
         result=("committed", "acked", "stale", "fork", "missing", "newer"),
@@ -170,26 +104,26 @@ METRICS: Mapping[MetricName, Metric] = {
         "From an event's entry in the ledger until its article's page had it.",
         buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
     ),
-    "writethru_renders_failed_total": _counter(
+    "writethru_renders_failed_total": counter(
         "render", "Renders that failed; their articles stay dirty and are tried again."
     ),
-    "writethru_articles_swept_total": _counter(
+    "writethru_articles_swept_total": counter(
         "render", "Articles that the sweeper rendered, because no wake-up brought it about."
     ),
-    "writethru_events_quarantined_total": _counter(
+    "writethru_events_quarantined_total": counter(
         "render", "Events that could not be folded, and have no effect."
     ),
     "writethru_lanes_stopped": Metric("gauge", ("render",), "Lanes that a renderer has stopped."),
-    "writethru_entries_trimmed_total": _counter(
+    "writethru_entries_trimmed_total": counter(
         "render", "Old entries taken out of the lanes' streams.", stream=("events", "changes")
     ),
     "writethru_stream_entries": Metric(
         "gauge", ("render",), "Entries that the streams hold.", {"stream": ("events", "changes")}
     ),
-    "writethru_articles_archived_total": _counter(
+    "writethru_articles_archived_total": counter(
         "render", "Articles that left the engine for the archive."
     ),
-    "writethru_archive_files_removed_total": _counter(
+    "writethru_archive_files_removed_total": counter(
         "render", "Files of the archive that were removed: their articles have moved on."
     ),
     "writethru_articles_restored_total": Metric(
@@ -197,14 +131,27 @@ METRICS: Mapping[MetricName, Metric] = {
         ("ingest", "render"),
         "Articles that were brought back from the archive, to be changed or folded anew.",
     ),
-    "writethru_articles_refolded_total": _counter(
+    "writethru_articles_refolded_total": counter(
         "render", "Articles that an older fold had stored, and that were folded anew."
     ),
-    "writethru_redactions_total": _counter(
+    "writethru_redactions_total": counter(
         "render", "Redactions whose text has been destroyed wherever the engine had it."
     ),
     "writethru_readers": Metric("gauge", ("deliver",), "Open streams and waiting long polls."),
-    "writethru_frames_total": _counter(
+    "writethru_readers_aside": Metric(
+        "gauge",
+        ("deliver",),
+        "Open streams whose reader takes less than it is told; it gets all that it missed in one.",
+    ),
+    "writethru_readers_refused_total": counter(
+        "deliver",
+        "Readers who were asked to come back: there was no room, or too many from their address.",
+        why=("full", "address"),
+    ),
+    "writethru_readers_cut_total": counter(
+        "deliver", "Streams cut off, as their reader took nothing from one heartbeat to the next."
+    ),
+    "writethru_frames_total": counter(
         "deliver",
         "Changes told to live readers, by what they follow: an article, or all of them.",
         stream=("article", "all"),
@@ -216,16 +163,16 @@ METRICS: Mapping[MetricName, Metric] = {
         "From an event's entry in the ledger until all live readers of its article were sent it.",
         buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
     ),
-    "writethru_hub_restarts_total": _counter(
+    "writethru_hub_restarts_total": counter(
         "deliver", "Times that the hub lost the engine or its place in an outbox, and started over."
     ),
-    "writethru_answers_total": _counter(
+    "writethru_answers_total": counter(
         "deliver",
         "Pages and other answers but streams, by format and status.",
         format=(),
         status=(),
     ),
-    "writethru_cache_lookups_total": _counter(
+    "writethru_cache_lookups_total": counter(
         "deliver",
         "Answers asked of a cache: there, being made for another reader, or made for this one.",
         cache=("pages", "changes", "codings", "latest", "versions"),
@@ -236,8 +183,8 @@ METRICS: Mapping[MetricName, Metric] = {
 
 def count(name: CounterName, by: float = 1, **labels: str) -> None:
     """Add *by* to a counter."""
-    counter = _COUNTERS[name]
-    (counter.labels(**labels) if labels else counter).inc(by)
+    of = _COUNTERS[name]
+    (of.labels(**labels) if labels else of).inc(by)
 
 
 def begin(name: CounterName, **labels: str) -> None:

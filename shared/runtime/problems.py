@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from shared.contract.errors import InvalidEvent, TooOften, WritethruError
+from shared.contract.errors import Busy, InvalidEvent, TooOften, WritethruError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -123,7 +123,7 @@ PROBLEMS: dict[str, Problem] = {
         503,
         "Try again shortly",
         "The engine can't take the event at the moment (503), or too many wrong keys came from "
-        "this address (429). Nothing was stored.",
+        "this address, or it has too many live readers (429). Nothing was stored.",
         "Send it again, with the same id, after as many seconds as Retry-After says.",
         own_status=429,
     ),
@@ -147,7 +147,8 @@ def status_of(code: str) -> int:
 
 def seconds_after(error: WritethruError) -> int | None:
     """Return after how many seconds trying again is worth it; None where it never is."""
-    return error.after if isinstance(error, TooOften) else RETRY_AFTER.get(error.code)
+    own = error.after if isinstance(error, Busy) else None
+    return own or RETRY_AFTER.get(error.code)
 
 
 def problem(error: WritethruError) -> dict[str, Any]:

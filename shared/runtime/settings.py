@@ -90,6 +90,12 @@ class Settings(BaseModel):
     """The folder for articles that were closed long ago; if not set, none leaves the engine."""
     archive_after: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How many seconds an article has to be closed to be archived; written as 30d or 12h."""
+    live_readers: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """How many live readers one deliver process keeps."""
+    live_readers_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    """How many of them from one public address."""
+    live_life: Annotated[int, Field(ge=1, le=86_400)] = 900
+    """After how many seconds a stream ends and its reader comes back, a fifth more or less."""
     checks: dict[Check, Level] | None = dict(DEFAULTS)
     """Levels of the desk's checks, as `cut-short=hold,odd-time=off`; None for no check at all."""
     outbound_allow: tuple[Network, ...] | None = None
@@ -183,7 +189,7 @@ class Settings(BaseModel):
             raise ValueError("must be host:port, such as 127.0.0.1:8000")
         return {"host": host.strip("[]"), "port": int(port)}
 
-    @field_validator("archive_after", mode="before")
+    @field_validator("archive_after", "live_life", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if not isinstance(value, str):

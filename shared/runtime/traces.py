@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from shared.contract.tracing import Trace, read_trace
-from shared.runtime.metrics import Service
+from shared.runtime.metric import Service
 
 #: One of these says where spans go; without any, nothing of OpenTelemetry is imported.
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

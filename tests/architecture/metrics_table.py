@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from shared.runtime.metrics import METRICS, Metric
+from shared.runtime.metric import Metric
+from shared.runtime.metrics import METRICS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 BEGINS, ENDS = "<!-- from shared/runtime/metrics.py -->\n", "<!-- end -->\n"

@@ -15,6 +15,7 @@ import uvicorn
 from redis.asyncio import Redis
 
 from services.deliver.app import create_app
+from services.deliver.protocol import DeliverProtocol
 from services.deliver.streams import Limits
 from services.render.store import Store
 from shared.contract.access import Scope
@@ -114,11 +115,22 @@ class Newsstand:
         await until(condition)
 
     async def live(
-        self, path: str = f"/articles/{SLUG}/live", *, narrow: bool = False, last: str = ""
+        self,
+        path: str = f"/articles/{SLUG}/live",
+        *,
+        narrow: bool = False,
+        last: str = "",
+        host: str = "",
     ) -> Stream:
         """Open a stream; it is watched for once this returns."""
-        self.streams.append(await open_stream(self.port, path, narrow=narrow, last=last))
-        return self.streams[-1]
+        stream = await open_stream(self.port, path, narrow=narrow, last=last, host=host)
+        self.streams.append(stream)
+        return stream
+
+    async def readers(self) -> int:
+        """Return how many live readers there are."""
+        checks = (await self.get("/readyz")).json()["checks"]
+        return int(checks["readers"]["detail"].split()[0])
 
     async def stop(self) -> None:
         """Have the readers go, then end the server."""
@@ -128,15 +140,20 @@ class Newsstand:
         await self.serving
 
 
-async def open_stream(port: int, path: str, *, narrow: bool = False, last: str = "") -> Stream:
+async def open_stream(
+    port: int, path: str, *, narrow: bool = False, last: str = "", host: str = ""
+) -> Stream:
     """Ask for *path* and read the answer's headers.
 
-    *narrow*: its line holds little; *last* is the id of the last event that it got before.
+    *narrow*: its line holds little; *last* is the id of the last event that it got before; *host*
+    is where it comes from, as a proxy says.
     """
     reader, writer = await _connect(port, narrow)
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
     if last:
         lines.append(f"Last-Event-ID: {last}")
+    if host:
+        lines.append(f"X-Forwarded-For: {host}")
     writer.write("\r\n".join([*lines, "", ""]).encode())
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -189,6 +206,7 @@ async def open_newsstand(
         uvicorn.Config(
             create_app(settings, limits or Limits()),
             port=port,
+            http=DeliverProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -8,15 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from shared.runtime.metrics import (
-    METRICS,
-    CounterName,
-    GaugeName,
-    HistogramName,
-    count,
-    exposition,
-    observe,
-)
+from shared.runtime.metric import CounterName, GaugeName, HistogramName
+from shared.runtime.metrics import METRICS, count, exposition, observe
 from tests.figures import figures
 
 each_metric = pytest.mark.parametrize("name", METRICS)

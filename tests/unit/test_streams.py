@@ -1,136 +1,17 @@
-"""Open streams: what waits for a slow reader, and when streams end."""
+"""Readers who are connected: how many there may be, and when their lines end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from services.deliver import streams
-from services.deliver.core.frames import HEARTBEAT
-from services.deliver.streams import Limits, StreamReader, Streams
-from shared.contract.errors import Busy
+from services.deliver.streams import Limits, Streams, crowd_of
+from shared.contract.errors import Busy, TooOften
+from shared.runtime.problems import problem, seconds_after
 from tests.waiting import until
 
-
-class Line:
-    """The way to one reader, which can be held up or broken off."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.ended = False
-        self.open = asyncio.Event()
-        self.open.set()
-        self.gone = asyncio.Event()
-
-    async def receive(self) -> dict[str, Any]:
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        await self.open.wait()
-        if message["body"]:
-            self.sent.append(message["body"])
-        self.ended = not message.get("more_body", False)
-
-
-@pytest.fixture
-def line() -> Line:
-    return Line()
-
-
-@pytest.fixture
-def reader() -> StreamReader:
-    return StreamReader()
-
-
-@pytest.fixture
-async def serving(line: Line, reader: StreamReader) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(reader.serve(line.receive, line.send))
-    yield task
-    task.cancel()
-
-
-async def quiet() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def test_frames_are_sent_in_order_and_the_stream_ends_cleanly(line, reader, serving):
-    reader.write(b"one")
-    await quiet()
-    reader.write(b"two")
-    reader.write(b"three")
-    reader.end()
-    await serving
-
-    assert line.sent == [b"one", b"two", b"three"]
-    assert line.ended
-
-
-async def test_what_waits_for_a_slow_reader_is_bounded(line, reader, serving):
-    line.open.clear()
-    frame = bytes(streams.WAITING_BYTES // 4)
-    reader.write(frame)
-    await quiet()
-
-    taken = [reader.write(frame) for _ in range(10)]
-
-    assert taken == [True] * 3 + [False] * 7
-
-
-async def test_a_frame_beyond_all_bounds_is_taken_alone(line, reader, serving):
-    line.open.clear()
-    reader.write(b"first")
-    await quiet()
-    huge = bytes(streams.WAITING_BYTES * 2)
-
-    assert reader.write(huge)
-    assert not reader.write(b"more")
-
-    line.open.set()
-    await quiet()
-    assert line.sent == [b"first", huge]
-
-
-async def test_a_reader_says_when_it_has_caught_up(line, reader, serving):
-    calls: list[int] = []
-    line.open.clear()
-    reader.caught_up = lambda: calls.append(len(line.sent))
-    reader.write(b"one")
-    reader.write(b"two")
-    await quiet()
-    assert calls == []
-
-    line.open.set()
-    await quiet()
-
-    assert calls == [2]
-
-
-async def test_a_reader_that_has_gone_is_noticed(line, reader, serving):
-    await quiet()
-
-    line.gone.set()
-    await asyncio.wait_for(serving, 1)
-
-
-async def test_heartbeats_do_not_pile_up_behind_what_waits(line, reader, serving):
-    reader.beat()
-    await quiet()
-    assert line.sent == [HEARTBEAT]
-
-    line.open.clear()
-    reader.write(b"one")
-    await quiet()
-    reader.write(b"two")
-    reader.beat()
-    line.open.set()
-    await quiet()
-
-    assert line.sent == [HEARTBEAT, b"one", b"two"]
+HOME, OTHER = "93.184.216.34", "93.184.216.35"
 
 
 class Counting:
@@ -138,7 +19,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.beats = 0
-        self.ended = False
+        self.ends = 0
 
     def write(self, frame: bytes) -> bool:
         raise AssertionError("nobody tells it anything")
@@ -147,33 +28,75 @@ class Counting:
         self.beats += 1
 
     def end(self) -> None:
-        self.ended = True
+        self.ends += 1
 
 
 def test_no_more_streams_are_opened_than_the_limit():
-    open_streams = Streams(Limits(readers=1))
-    with open_streams.opened(Counting()), pytest.raises(Busy), open_streams.opened(Counting()):
+    streams = Streams(Limits(readers=1))
+    with streams.opened(Counting(), HOME):
+        with pytest.raises(Busy) as refused, streams.opened(Counting(), OTHER):
+            pass
+        assert problem(refused.value)["status"] == 503
+        assert 5 <= (seconds_after(refused.value) or 0) <= 15
+
+    with streams.opened(Counting(), HOME):
         pass
 
-    with open_streams.opened(Counting()):
+
+def test_one_address_may_not_have_the_room_of_all():
+    streams = Streams(Limits(an_address=2))
+    with streams.opened(Counting(), HOME), streams.opened(Counting(), HOME):
+        with pytest.raises(TooOften) as refused, streams.opened(Counting(), HOME):
+            pass
+        assert problem(refused.value)["status"] == 429
+        assert 5 <= (seconds_after(refused.value) or 0) <= 15
+        assert len(streams) == 2
+        with streams.opened(Counting(), OTHER):
+            pass
+
+    with streams.opened(Counting(), HOME):
         pass
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "127.0.0.1", "172.30.7.2", "fd00::1", None, "unix"])
+def test_readers_behind_a_proxy_of_ours_are_not_taken_for_one(host):
+    assert crowd_of(host) == ""
+
+
+def test_a_network_of_ipv6_counts_as_one_address():
+    assert crowd_of("2606:2800:220:1::7") == crowd_of("2606:2800:220:1:aaaa::1")
+    assert crowd_of("2606:2800:220:1::7") != crowd_of("2606:2800:220:2::7")
+    assert crowd_of(f"::ffff:{HOME}") == crowd_of(HOME) == HOME
 
 
 def test_closing_ends_all_streams_and_opens_no_more():
-    open_streams, reader = Streams(Limits()), Counting()
-    with open_streams.opened(reader):
-        open_streams.close()
-        assert reader.ended
+    streams, reader = Streams(Limits()), Counting()
+    with streams.opened(reader, HOME):
+        streams.close()
+        assert reader.ends == 1
 
-    with pytest.raises(Busy), open_streams.opened(Counting()):
+    with pytest.raises(Busy), streams.opened(Counting(), HOME):
         pass
 
 
-async def test_one_timer_keeps_streams_awake_and_ends_the_old():
-    open_streams, reader = Streams(Limits(heartbeat=0.01, life=0.1)), Counting()
-    keeping = asyncio.create_task(open_streams.keep())
-    with open_streams.opened(reader):
-        await until(lambda: reader.ended)
+async def test_one_timer_keeps_streams_awake_and_ends_the_old_until_they_are_gone():
+    streams, reader = Streams(Limits(heartbeat=0.01, life=0.1)), Counting()
+    keeping = asyncio.create_task(streams.keep())
+    with streams.opened(reader, HOME):
+        await until(lambda: reader.ends >= 2)
     keeping.cancel()
 
     assert reader.beats > 0
+
+
+async def test_the_ends_of_streams_that_began_together_are_spread():
+    streams, readers = Streams(Limits(heartbeat=0.005, life=0.5)), [Counting() for _ in range(50)]
+    for reader in readers:
+        streams.enter(reader, HOME)
+    keeping = asyncio.create_task(streams.keep())
+
+    await until(lambda: any(reader.ends for reader in readers))
+    assert not all(reader.ends for reader in readers)
+
+    await until(lambda: all(reader.ends for reader in readers))
+    keeping.cancel()
