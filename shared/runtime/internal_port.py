@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.runtime.settings import Listen, SettingsError
 
 if TYPE_CHECKING:
-    from shared.runtime.metrics import Service  # whoever only takes a port needs no metrics
+    from shared.runtime.metric import Service  # whoever only takes a port needs no metrics
 
 #: Where a process listens if no setting says so: the first free port of ten from here on.
 PORTS: Mapping[Service, int] = {"ingest": 9410, "deliver": 9420, "render": 9430}
