@@ -18,7 +18,9 @@ from tests.silence import check_started
 NEEDS = {
     "browser": ("chromium", "chromedriver"),
     "curl": ("curl",),
+    "nginx": ("nginx",),
     "prometheus": ("prometheus", "promtool"),
+    "varnish": ("varnishd",),
 }
 
 IN_CI = os.environ.get("CI") == "true"
