@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen
 
+from services.cli.disk_guard import DiskGuard
 from services.cli.failure import WRONG_SETTING, Failure
 from shared.runtime.clock import monotonic
 from shared.runtime.engine import Engine
@@ -134,9 +135,11 @@ class Supervisor:
             self._say(f"{part.name} {_how(status)}; starting it again")
 
     async def _keep_engine(self, engine: Engine) -> None:
+        guard = DiskGuard(engine, self._say)
         while True:
             await asyncio.sleep(ENGINE_LOOK_SECONDS)
             if engine.alive:
+                guard.look()
                 continue
             self._say("the engine ended; starting it again on the same data")
             async for _ in _pauses():
