@@ -193,7 +193,7 @@ def _disk(found: Examined) -> Iterator[Finding]:
     if found.disk_free >= wanted:
         yield Finding("ok", "disk", detail)
     else:
-        remedy = f"make room: an engine that can't write stops; {size(wanted)} would do"
+        remedy = f"make room, or events will be refused in time; {size(wanted)} would do"
         yield Finding(
             "error" if found.disk_free < wanted / 4 else "warning", "disk", detail, remedy
         )

@@ -39,7 +39,7 @@ BEFORE, BETWEEN, AFTER = 120, 40, 60
 PATIENCE_SECONDS = 60.0
 REDRIVES = 3
 """On a machine that stands still for a second, a primary may be taken for dead meanwhile."""
-LEVELS = ("fsync", "fsync", "replica")
+LEVELS = ("fsync", "replica")
 """Of the takeovers, in turn."""
 
 
