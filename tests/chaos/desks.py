@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx2
 import orjson
@@ -42,6 +42,9 @@ class Desk:
     accepted: list[tuple[float, str]] = field(default_factory=list)
     """When, and of which article, each receipt came that says that an event is stored."""
     refused: int = 0
+    slowest: float = 0.0
+    """How long the request took in seconds that took longest."""
+    timeout: float = 20.0
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -55,7 +58,9 @@ class Desk:
 
     def _client(self) -> httpx2.Client:
         headers = {"content-type": "application/x-ndjson", HEADER: self.level}
-        return httpx2.Client(base_url=self.url, headers=headers, trust_env=False, timeout=20.0)
+        return httpx2.Client(
+            base_url=self.url, headers=headers, trust_env=False, timeout=self.timeout
+        )
 
     def _file(
         self, client: httpx2.Client, log: FilingLog, slug: str, events: Sequence[Envelope]
@@ -65,7 +70,9 @@ class Desk:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while left:
             assert time.monotonic() < deadline, f"{len(left)} events of {slug} have no outcome"
+            began = time.monotonic()
             receipts = _post(client, left) or [{"status": "unknown"}] * len(left)
+            self.slowest = max(self.slowest, time.monotonic() - began)
             for receipt in receipts:
                 log.note(receipt)
                 self._take(slug, receipt)
@@ -210,8 +217,16 @@ class Reader:
         assert standing, f"{self.slug}: still on a history that is lost: {self.marks[-3:]}"
 
 
+class Follows(Protocol):
+    """Somebody who reads until stopped."""
+
+    stopped: threading.Event
+
+    def run(self) -> None: ...
+
+
 @contextmanager
-def following(readers: Sequence[Reader]) -> Iterator[None]:
+def following(readers: Sequence[Follows]) -> Iterator[None]:
     """Let *readers* read, and end them after."""
     with ExitStack() as stack:
         for reader in readers:
