@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from types import FrameType
@@ -33,6 +33,7 @@ from services.deliver.live import ArticleStream, Channels
 from services.deliver.pages import Pages
 from services.deliver.parts import Parts
 from services.deliver.passes import Passes
+from services.deliver.purging import Purging, purgings
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
 from services.deliver.sitemap import Sitemaps
@@ -40,7 +41,9 @@ from services.deliver.streams import Limits, Streams
 from services.deliver.versions import KEPT_BYTES, Versions
 from services.deliver.waiting import Waiting
 from shared.contract.errors import WritethruError
+from shared.runtime.dialing import ANYWHERE
 from shared.runtime.door import Door
+from shared.runtime.fetching import Outbound
 from shared.runtime.installation import Installation, await_installation
 from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
@@ -64,16 +67,18 @@ def create_app(
         async with (
             connect(settings.engine_url, retries=1) as redis,
             connect(settings.engine_url, retries=0) as follower,
+            Outbound(ANYWHERE) as operators,
         ):
             installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes, settings.archive)
             hub = Hub(follower, reading)
             passes = _passes(redis, settings, installation)
-            routes = _routes(redis, reading, hub, streams, passes, settings.public_url)
+            telling = purgings(settings, redis, installation.lanes, hub, operators)
+            routes = _routes(redis, reading, hub, streams, passes, settings.public_url, telling)
             app.router.routes = list(routes.listed())
             if internal:
                 internal.watch(redis, installation.lanes, routes.checks)
-            async with _working(hub.run(), streams.keep()):
+            async with _working(hub.run(), streams.keep(), *(each.run() for each in telling)):
                 with _told_of_the_end(streams.close):
                     log.info("service.started", lanes=len(installation.lanes))
                     yield
@@ -116,6 +121,7 @@ def _routes(
     streams: Streams,
     passes: Passes,
     public_url: str,
+    telling: Sequence[Purging],
 ) -> Routes:
     feeds: Feeds = {
         "json": ChangeFeed(reading, as_facts),
@@ -139,6 +145,7 @@ def _routes(
         live=ArticleStream(reading, feeds, channels, streams),
         firehose=Firehose(redis, reading, hub, streams),
         streams=streams,
+        telling=telling,
         public_url=public_url,
     )
 

@@ -23,8 +23,8 @@ ENTRIES_A_READ = 1_001
 class Entry:
     """A commit of one article; *head* is its public head, as JSON on one line.
 
-    *killed*: that head is all that is left of the article. *refolded*: versions that readers have
-    seen before are no longer what they were.
+    *kinds* are the types of the events that it folded in. *killed*: that head is all that is left
+    of the article. *refolded*: versions that readers have seen before are no longer what they were.
     """
 
     lane: str
@@ -34,6 +34,7 @@ class Entry:
     to: int
     chain: str
     head: bytes
+    kinds: tuple[str, ...] = ()
     killed: bool = False
     refolded: bool = False
     trace: Trace | None = None
@@ -57,6 +58,7 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             chain=fields[b"chain"].decode("ascii"),
             head=fields[b"head"],
             trace=read_trace(fields.get(b"traceparent", b"").decode("ascii")),
+            kinds=tuple(fields.get(b"kinds", b"").decode("ascii").split(",")),
             killed=isinstance(head, dict) and head.get("status") == "killed",
             refolded=b"refolded" in fields,
         )

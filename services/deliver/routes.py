@@ -40,6 +40,7 @@ from services.deliver.latest import Latest
 from services.deliver.lending import Lending
 from services.deliver.live import NOWHERE, ArticleStream
 from services.deliver.pages import Pages
+from services.deliver.purging import Purging
 from services.deliver.reading import Reading
 from services.deliver.requests import (
     accept_of,
@@ -85,6 +86,7 @@ class Routes:
     live: ArticleStream
     firehose: Firehose
     streams: Streams
+    telling: Sequence[Purging]
     public_url: str
 
     def listed(self) -> Sequence[Route]:
@@ -224,6 +226,7 @@ class Routes:
         checks = await check_engine(self.redis, self.reading.lanes)
         checks["hub"] = Check(self.hub.following, following)
         checks["readers"] = Check(True, f"{len(self.streams)} of {self.streams.limits.readers}")
+        checks |= {f"cache {each.name}": each.check() for each in self.telling}
         return checks
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from socket import SOCK_STREAM, getaddrinfo
 
@@ -83,6 +83,8 @@ class Rules:
 
 
 RULES = Rules()
+#: For addresses that nobody names but the operator, in settings.
+ANYWHERE = Rules((IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
 
 
 async def look_up(pool: ThreadPoolExecutor, host: str, port: int) -> Sequence[str]:

@@ -156,6 +156,9 @@ _DELIVER = (
     *_DOOR,
     _may_read("zcard zrange zrevrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
     _may_read("xread xrange xinfo|stream", _LANE.changes),
+    # caches that are told of changes
+    _may("eval get set del", "writethru:purge:*:lease"),
+    _may("hgetall hset", "writethru:purge:*:places"),
 )
 
 #: Makes a cluster of nodes that are none yet; one that has keys can't be taken apart by these.

@@ -24,7 +24,7 @@ import structlog
 
 from shared.contract.addresses import Url
 from shared.runtime.clock import monotonic
-from shared.runtime.dialing import RULES, Dialer, Resolve, Rules, Unreachable, look_up
+from shared.runtime.dialing import ANYWHERE, RULES, Dialer, Resolve, Rules, Unreachable, look_up
 
 #: Seconds from the look-up to the last byte of the answer.
 TOTAL_SECONDS = 10.0
@@ -72,7 +72,7 @@ class Outbound:
         }
 
     async def __aenter__(self) -> Self:
-        if self.rules.allow:
+        if self.rules.allow and self.rules != ANYWHERE:
             _log.info("outbound.allowed", networks=[str(each) for each in self.rules.allow])
         return self
 

@@ -6,6 +6,7 @@ may touch them together.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 META = "writethru:meta"
@@ -31,6 +32,28 @@ def beside(key: str) -> str:
     """Return a key on the same node as *key*, for making it anew."""
     tag = key if key.startswith("{") else f"{{{key}}}"
     return f"{tag}:new"
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeKeys:
+    """What is kept for the cache that is purged at *url*; the engine isn't told the address."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        """What the cache is called in keys, in the log and in metrics."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:8]
+
+    @property
+    def lease(self) -> str:
+        """String that expires: who tells the cache."""
+        return f"writethru:purge:{self.name}:lease"
+
+    @property
+    def places(self) -> str:
+        """Hash: lane → the entry of its outbox up to which the cache was told."""
+        return f"writethru:purge:{self.name}:places"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Lease:
         self._redis = redis
         self._key = key
         self._name = name
-        self._seconds = seconds
+        self.seconds = seconds
         self._until = 0.0
 
     @property
@@ -46,9 +46,9 @@ class Lease:
     async def take(self) -> bool:
         """Take or renew it; False if somebody else has it."""
         asked = monotonic()
-        milliseconds = int(self._seconds * 1_000)
+        milliseconds = int(self.seconds * 1_000)
         ours = await self._redis.eval(_TAKE, 1, self._key, self._name, milliseconds)
-        self._until = asked + self._seconds if ours else 0.0
+        self._until = asked + self.seconds if ours else 0.0
         return bool(ours)
 
     async def keep(self) -> None:
@@ -57,7 +57,7 @@ class Lease:
             while True:
                 with suppress(RedisError):  # ours ends by itself, and nobody gets it meanwhile
                     await self.take()
-                await asyncio.sleep(self._seconds / RENEWALS)
+                await asyncio.sleep(self.seconds / RENEWALS)
         finally:
             await self._drop()
 

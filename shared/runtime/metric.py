@@ -31,6 +31,7 @@ CounterName = Literal[
     "writethru_hub_restarts_total",
     "writethru_answers_total",
     "writethru_cache_lookups_total",
+    "writethru_purges_total",
 ]
 GaugeName = Literal[
     "writethru_engine_up",
@@ -47,9 +48,13 @@ GaugeName = Literal[
     "writethru_lanes_stopped",
     "writethru_readers",
     "writethru_readers_aside",
+    "writethru_purge_waiting_seconds",
 ]
 HistogramName = Literal[
-    "writethru_append_seconds", "writethru_snapshot_seconds", "writethru_delivery_seconds"
+    "writethru_append_seconds",
+    "writethru_snapshot_seconds",
+    "writethru_delivery_seconds",
+    "writethru_purge_seconds",
 ]
 MetricName = CounterName | GaugeName | HistogramName
 

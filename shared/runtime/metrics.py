@@ -172,6 +172,24 @@ METRICS: Mapping[MetricName, Metric] = {
         format=(),
         status=(),
     ),
+    "writethru_purges_total": counter(
+        "deliver",
+        "Calls that had a cache let go of what has changed, by what became of them.",
+        result=("done", "failed"),
+    ),
+    "writethru_purge_seconds": Metric(
+        "histogram",
+        ("deliver",),
+        "From the commit of a change until a cache has let go of what is old, a key each.",
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    ),
+    "writethru_purge_waiting_seconds": Metric(
+        "gauge",
+        ("deliver",),
+        "How long a change waits that a cache was not told of yet, by cache; 0 in processes "
+        "whose turn it is not.",
+        labels={"cache": ()},
+    ),
     "writethru_cache_lookups_total": counter(
         "deliver",
         "Answers asked of a cache: there, being made for another reader, or made for this one.",

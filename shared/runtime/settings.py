@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from shared.contract.addresses import PORTS, Network, networks
+from shared.contract.addresses import PORTS, Network, checked_url, networks
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
@@ -98,6 +98,12 @@ class Settings(BaseModel):
     """After how many seconds a stream ends and its reader comes back, a fifth more or less."""
     checks: dict[Check, Level] | None = dict(DEFAULTS)
     """Levels of the desk's checks, as `cut-short=hold,odd-time=off`; None for no check at all."""
+    purge_url: tuple[str, ...] | None = None
+    """Caches to be told of changes: addresses divided by commas."""
+    purge_cache: Literal["fastly", "varnish", "cloudflare"] = "varnish"
+    """How these caches are told."""
+    purge_token: Annotated[str | None, Field(repr=False)] = None
+    """What these caches know us by."""
     outbound_allow: tuple[Network, ...] | None = None
     """Networks that may be called though they are not public, by http and any port as well."""
     outbound_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = PORTS
@@ -157,6 +163,16 @@ class Settings(BaseModel):
     @classmethod
     def _networks(cls, value: object) -> object:
         return networks(value) if isinstance(value, str) else value
+
+    @field_validator("purge_url", mode="before")
+    @classmethod
+    def _urls(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = (part.strip() for part in value.split(","))
+        return tuple(
+            str(checked_url(part, field="each address", anywhere=True)) for part in found if part
+        )
 
     @field_validator("outbound_ports", mode="before")
     @classmethod

@@ -31,7 +31,17 @@ from shared.runtime.archive import Archive
 from shared.runtime.engine_acl import HEALTH, USERS
 from shared.runtime.engine_binary import find_binary
 from shared.runtime.installation import open_installation
-from shared.runtime.keys import API_KEYS, ARCHIVING, INBOX, LANES, META, REFUSED, RENDER_GROUP, Lane
+from shared.runtime.keys import (
+    API_KEYS,
+    ARCHIVING,
+    INBOX,
+    LANES,
+    META,
+    REFUSED,
+    RENDER_GROUP,
+    Lane,
+    PurgeKeys,
+)
 from shared.runtime.lease import Lease
 from shared.runtime.ledgers import Ledgers
 from shared.runtime.redis import connect
@@ -351,6 +361,20 @@ def test_no_service_may_touch_what_was_filed_or_who_may_file(
         guarded.login(user).execute_command(*act.split())
 
 
+async def test_deliver_tells_caches_on_its_rights(guarded: Guarded) -> None:
+    keys = PurgeKeys("https://cache.example/")
+    async with connect(guarded.url("deliver")) as deliver:
+        lease = Lease(deliver, keys.lease, "one")
+        assert await lease.take()
+        keeping = asyncio.create_task(lease.keep())
+        await deliver.hset(keys.places, mapping={"7": "1-0"})
+        assert await deliver.hgetall(keys.places) == {b"7": b"1-0"}
+        await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert guarded.root.exists(keys.lease) == 0
+
+
 @pytest.mark.parametrize(
     ("user", "act"),
     [
@@ -372,7 +396,7 @@ def test_no_service_may_touch_what_was_filed_or_who_may_file(
         ("deliver", f"ZRANGE {LANE.held} 0 -1"),
         ("render", f"HGETALL {KEYS.holds}"),
         ("deliver", f"HSETNX {META} other x"),
-        ("deliver", "EVAL return 0"),
+        ("deliver", f"EVAL return 1 {KEYS.ledger}"),
         (HEALTH, "INFO"),
         (HEALTH, f"LLEN {KEYS.ledger}"),
     ],

@@ -214,6 +214,7 @@ def test_answers_are_counted_by_format_and_status(watched):
     assert grown(before, after, "writethru_answers_total") == {
         ("html", "200"): 1,
         ("html", "304"): 1,
+        ("static", "200"): 1,
         ("txt", "200"): 2,
         ("changes", "204"): 1,
         ("json", "404"): 1,
