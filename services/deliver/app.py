@@ -40,6 +40,7 @@ from services.deliver.sitemap import Sitemaps
 from services.deliver.streams import Limits, Streams
 from services.deliver.versions import KEPT_BYTES, Versions
 from services.deliver.waiting import Waiting
+from services.deliver.webhooks.service import Pace, opened
 from shared.contract.errors import WritethruError
 from shared.runtime.dialing import ANYWHERE
 from shared.runtime.door import Door
@@ -49,16 +50,21 @@ from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
 from shared.runtime.settings import Settings
 
+PACE = Pace()
+
 log = structlog.get_logger()
 
 
 def create_app(
-    settings: Settings, limits: Limits | None = None, internal: Internal | None = None
+    settings: Settings,
+    limits: Limits | None = None,
+    internal: Internal | None = None,
+    pace: Pace = PACE,
 ) -> Guard:
     """Return the service as an ASGI application. It connects when it starts, not before.
 
     It is for `DeliverProtocol`. *limits* are those of *settings* if not given; *internal* is told
-    then what to watch.
+    then what to watch; *pace* is that of webhooks.
     """
 
     @asynccontextmanager
@@ -75,10 +81,16 @@ def create_app(
             passes = _passes(redis, settings, installation)
             telling = purgings(settings, redis, installation.lanes, hub, operators)
             routes = _routes(redis, reading, hub, streams, passes, settings.public_url, telling)
-            app.router.routes = list(routes.listed())
             if internal:
                 internal.watch(redis, installation.lanes, routes.checks)
-            async with _working(hub.run(), streams.keep(), *(each.run() for each in telling)):
+            feed, door = routes.feeds["json"], passes.door
+            async with (
+                opened(redis, settings, installation, reading, hub, feed, door, pace) as webhooks,
+                _working(
+                    *(hub.run(), streams.keep(), webhooks.run()), *(each.run() for each in telling)
+                ),
+            ):
+                app.router.routes = [*webhooks.endpoints.listed(), *routes.listed()]
                 with _told_of_the_end(streams.close):
                     log.info("service.started", lanes=len(installation.lanes))
                     yield
@@ -196,7 +208,8 @@ def _refuse_request(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = "There is nothing at this address."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = "Here one can only read: use GET or HEAD."
+        allowed = (error.headers or {}).get("Allow", "GET, HEAD")
+        detail = f"This takes {allowed} and nothing else."
     return refuse_request(request, error.status_code, detail, error.headers)
 
 

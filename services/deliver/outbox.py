@@ -58,9 +58,9 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             chain=fields[b"chain"].decode("ascii"),
             head=fields[b"head"],
             trace=read_trace(fields.get(b"traceparent", b"").decode("ascii")),
-            kinds=tuple(fields.get(b"kinds", b"").decode("ascii").split(",")),
             killed=isinstance(head, dict) and head.get("status") == "killed",
             refolded=b"refolded" in fields,
+            kinds=tuple(filter(None, fields.get(b"kinds", b"").decode("ascii").split(","))),
         )
     except (KeyError, ValueError):
         return None

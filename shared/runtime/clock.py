@@ -30,3 +30,8 @@ def new_secret() -> str:
 def new_name() -> str:
     """Return a short random name of letters and digits."""
     return secrets.token_hex(5)
+
+
+def chance() -> float:
+    """Return a random number from 0 to 1."""
+    return secrets.randbelow(2**24) / 2**24

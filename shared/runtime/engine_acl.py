@@ -20,9 +20,15 @@ from shared.runtime.keys import (
     INBOX_READER,
     LANES,
     META,
+    NOTICES,
     REDACTING,
     REFUSED,
+    SUBSCRIPTIONS,
+    SUBSCRIPTIONS_READER,
+    SUBSCRIPTIONS_REVISION,
+    SUBSCRIPTIONS_TESTS,
     Lane,
+    SubscriptionKeys,
     beside,
     failures,
 )
@@ -159,6 +165,21 @@ _DELIVER = (
     # caches that are told of changes
     _may("eval get set del", "writethru:purge:*:lease"),
     _may("hgetall hset", "writethru:purge:*:places"),
+    # webhooks
+    _may_read("hmget", API_KEYS),
+    _may_read("xinfo|groups", _LANE.changes),
+    _may_read("xrange", _LANE.events),
+    _may("xgroup|create xgroup|setid", _LANE.changes),
+    _may("hget hvals hset hdel watch", SUBSCRIPTIONS),
+    _may("get incr", SUBSCRIPTIONS_REVISION),
+    _may("eval get set del", SUBSCRIPTIONS_READER),
+    _may("rpush lpop", SUBSCRIPTIONS_TESTS),
+    _may("xadd", NOTICES),
+    _may(
+        "eval evalsha exists unlink del hget hmget hgetall hvals hkeys hset hsetnx hincrby hdel "
+        "hexists zadd zrem zscore zcard zrangebyscore lpush lrange ltrim llen lrem",
+        *SubscriptionKeys("*").working,
+    ),
 )
 
 #: Makes a cluster of nodes that are none yet; one that has keys can't be taken apart by these.

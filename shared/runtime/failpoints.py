@@ -23,6 +23,7 @@ POINTS: Mapping[str, str] = {
     "render.after_read": "wake-ups are taken, and nothing of them is rendered",
     "render.before_commit": "bytes have gone ahead, and are not current",
     "render.after_commit": "a version is current, and the renderer has not heard of it",
+    "deliver.after_webhook": "a subscriber has taken a message, and that is not noted",
     "deliver.after_read": "changes are read from the outbox, and no reader has been told",
 }
 

@@ -19,7 +19,13 @@ REFUSED = "writethru:refused"
 FINDINGS = "writethru:findings"
 REDACTING = "writethru:redacting"
 ARCHIVING = "writethru:archiving"
+SUBSCRIPTIONS = "writethru:subscriptions"
+SUBSCRIPTIONS_REVISION = "writethru:subscriptions:revision"
+SUBSCRIPTIONS_READER = "writethru:subscriptions:reader"
+SUBSCRIPTIONS_TESTS = "writethru:subscriptions:tests"
+NOTICES = "writethru:notices"
 RENDER_GROUP = "render"
+WEBHOOKS_GROUP = "webhooks"
 INBOX_GROUP = "ingest"
 
 
@@ -54,6 +60,67 @@ class PurgeKeys:
     def places(self) -> str:
         """Hash: lane → the entry of its outbox up to which the cache was told."""
         return f"writethru:purge:{self.name}:places"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionKeys:
+    """The keys of one subscription to webhooks; its record is in `SUBSCRIPTIONS`."""
+
+    subscription_id: str
+
+    def _key(self, name: str) -> str:
+        return f"writethru:subscription:{{{self.subscription_id}}}:{name}"
+
+    @property
+    def state(self) -> str:
+        """Hash: status and reason; since when it fails; until when it is left alone; replays."""
+        return self._key("state")
+
+    @property
+    def told(self) -> str:
+        """Hash: slug → the version that it has been told of, with twelve of its chain."""
+        return self._key("told")
+
+    @property
+    def due(self) -> str:
+        """Sorted set: slug → when to look what it lacks, in the engine's milliseconds."""
+        return self._key("due")
+
+    @property
+    def news(self) -> str:
+        """Hash: slug → the version that was heard of last, until there is nothing to tell."""
+        return self._key("news")
+
+    @property
+    def sent(self) -> str:
+        """Hash: slug → the message that has been sent at least once, or is about to be."""
+        return self._key("sent")
+
+    @property
+    def tries(self) -> str:
+        """Hash: slug → how often that message has failed."""
+        return self._key("tries")
+
+    @property
+    def leases(self) -> str:
+        """Hash: slug → who is at it, and until when that holds."""
+        return self._key("leases")
+
+    @property
+    def recent(self) -> str:
+        """List: the last attempts, newest first."""
+        return self._key("recent")
+
+    @property
+    def dead(self) -> str:
+        """List: messages that were given up, newest first."""
+        return self._key("dead")
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """What its scripts work on, in the order of their KEYS."""
+        queue = (self.state, self.told, self.due, self.news, self.sent, self.tries, self.leases)
+        return (*queue, self.recent, self.dead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ CounterName = Literal[
     "writethru_answers_total",
     "writethru_cache_lookups_total",
     "writethru_purges_total",
+    "writethru_webhooks_total",
+    "writethru_subscriptions_disabled_total",
 ]
 GaugeName = Literal[
     "writethru_engine_up",
@@ -49,12 +51,15 @@ GaugeName = Literal[
     "writethru_readers",
     "writethru_readers_aside",
     "writethru_purge_waiting_seconds",
+    "writethru_subscriptions",
+    "writethru_webhooks_waiting",
 ]
 HistogramName = Literal[
     "writethru_append_seconds",
     "writethru_snapshot_seconds",
     "writethru_delivery_seconds",
     "writethru_purge_seconds",
+    "writethru_webhook_seconds",
 ]
 MetricName = CounterName | GaugeName | HistogramName
 

@@ -196,6 +196,31 @@ METRICS: Mapping[MetricName, Metric] = {
         cache=("pages", "changes", "codings", "latest", "versions"),
         result=("hit", "shared", "made"),
     ),
+    "writethru_subscriptions": Metric(
+        "gauge",
+        ("deliver",),
+        "Subscriptions to webhooks, by status.",
+        {"status": ("active", "paused", "disabled")},
+    ),
+    "writethru_webhooks_waiting": Metric(
+        "gauge", ("deliver",), "Articles that active subscriptions are still to be told of."
+    ),
+    "writethru_webhooks_total": counter(
+        "deliver",
+        "Attempts to send a webhook; dead ones were the last of ten, gone ones answered 410.",
+        outcome=("delivered", "failed", "dead", "gone"),
+    ),
+    "writethru_webhook_seconds": Metric(
+        "histogram",
+        ("deliver",),
+        "From an event's entry in the ledger until a webhook that took one attempt had told of it.",
+        buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0),
+    ),
+    "writethru_subscriptions_disabled_total": counter(
+        "deliver",
+        "Subscriptions that were disabled: their endpoint answered 410, or failed for five days.",
+        reason=("gone", "failing"),
+    ),
 }
 
 

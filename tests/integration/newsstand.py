@@ -14,9 +14,10 @@ import orjson
 import uvicorn
 from redis.asyncio import Redis
 
-from services.deliver.app import create_app
+from services.deliver.app import PACE, create_app
 from services.deliver.protocol import DeliverProtocol
 from services.deliver.streams import Limits
+from services.deliver.webhooks.service import Pace
 from services.render.store import Store
 from shared.contract.access import Scope
 from shared.runtime.api_keys import create
@@ -194,7 +195,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def open_newsstand(
-    redis: Redis, url: str, limits: Limits | None = None, **more: Any
+    redis: Redis, url: str, limits: Limits | None = None, pace: Pace = PACE, **more: Any
 ) -> AsyncIterator[Newsstand]:
     """Serve on a free port until the end of the test; *more* are settings."""
     newsroom = await open_newsroom(redis, LANES)
@@ -204,7 +205,7 @@ async def open_newsstand(
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, limits or Limits()),
+            create_app(settings, limits or Limits(), pace=pace),
             port=port,
             http=DeliverProtocol,
             lifespan="on",

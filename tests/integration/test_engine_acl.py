@@ -39,8 +39,10 @@ from shared.runtime.keys import (
     META,
     REFUSED,
     RENDER_GROUP,
+    SUBSCRIPTIONS,
     Lane,
     PurgeKeys,
+    SubscriptionKeys,
 )
 from shared.runtime.lease import Lease
 from shared.runtime.ledgers import Ledgers
@@ -397,6 +399,10 @@ async def test_deliver_tells_caches_on_its_rights(guarded: Guarded) -> None:
         ("render", f"HGETALL {KEYS.holds}"),
         ("deliver", f"HSETNX {META} other x"),
         ("deliver", f"EVAL return 1 {KEYS.ledger}"),
+        ("deliver", f"XGROUP DESTROY {LANE.changes} webhooks"),
+        ("ingest", f"HGET {SUBSCRIPTIONS} x"),
+        ("render", f"HGET {SUBSCRIPTIONS} x"),
+        ("render", f"LRANGE {SubscriptionKeys('x').recent} 0 -1"),
         (HEALTH, "INFO"),
         (HEALTH, f"LLEN {KEYS.ledger}"),
     ],

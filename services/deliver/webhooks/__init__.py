@@ -1,0 +1,1 @@
+"""Webhooks: who has subscribed, what each lacks, and how that gets there."""
