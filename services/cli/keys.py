@@ -9,16 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import orjson
 from redis.asyncio import Redis
 from typer import Argument, Option
 
 from services.cli.failure import Failure, misused
+from services.cli.keys_shown import HEADINGS, facts, rights, row, second
 from services.cli.stored import DataDir, RedisUrl, engine
 from services.cli.terminal import columns
-from shared.article.dates import parse_rfc3339, rfc3339
+from shared.article.dates import parse_rfc3339
 from shared.contract.access import SCOPES, ApiKey, Scope, ended
 from shared.contract.desk import Check, Level, parse_levels
 from shared.contract.durability import Durability, parse_durability
@@ -28,7 +29,6 @@ from shared.runtime.clock import now
 _T = TypeVar("_T")
 _Scope = StrEnum("_Scope", SCOPES)  # type: ignore[misc]  # the command line takes no Literal
 
-_HEADINGS = ("ID", "NAME", "MAY", "ARTICLES", "SOURCES", "CREATED", "LAST USED", "")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SLUG_PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\n\r\t\x00-\x1f\x7f]{0,62}\S)?")
@@ -81,6 +81,12 @@ def create(
             "replica-fsync. Requests may ask for more.",
         ),
     ] = "",
+    rate: Annotated[
+        int | None,
+        Option(
+            metavar="EVENTS", min=1, help=r"How many events a minute it may file. \[default: any]"
+        ),
+    ] = None,
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -91,12 +97,11 @@ def create(
     floor = _floor(durability)
     scopes: tuple[Scope, ...] = tuple(each for each in SCOPES if each in scope)
     articles, sources = tuple(article or "*"), tuple(source or "*")
+    limits = (articles, sources, end, levels, floor, rate)
     key, token = _with_engine(
-        redis_url,
-        data_dir,
-        lambda redis: api_keys.create(redis, name, scopes, articles, sources, end, levels, floor),
+        redis_url, data_dir, lambda redis: api_keys.create(redis, name, scopes, *limits)
     )
-    _say(f"key {key.key_id} for {key.name}: {_rights(key)}")
+    _say(f"key {key.key_id} for {key.name}: {rights(key)}")
     _hand_over(token)
 
 
@@ -109,9 +114,9 @@ def list_(
     keys, used = _with_engine(redis_url, data_dir, _everyone)
     if json:
         for key in keys:
-            print(orjson.dumps(_facts(key, used.get(key.key_id))).decode())
+            print(orjson.dumps(facts(key, used.get(key.key_id))).decode())
         return
-    rows = [_HEADINGS, *(_row(key, used.get(key.key_id)) for key in keys)]
+    rows = [HEADINGS, *(row(key, used.get(key.key_id)) for key in keys)]
     for line in columns(rows) if keys else ():
         print(line)
     if not keys:
@@ -138,7 +143,7 @@ def rotate(
         redis_url, data_dir, lambda redis: api_keys.rotate(redis, key_id, wait, end)
     )
     older = [secret.expires for secret in key.alive(now()) if secret.expires]
-    until = f"; what it had before ends {_time(max(older))}" if older else ""
+    until = f"; what it had before ends {second(max(older))}" if older else ""
     _say(f"key {key.key_id} for {key.name} has another token{until}")
     _hand_over(token)
 
@@ -214,20 +219,6 @@ def _end(text: str) -> datetime:
     return end
 
 
-def _rights(key: ApiKey) -> str:
-    until = f"; until {_time(key.expires)}" if key.expires else ""
-    levels = f"; {_set(key)}" if key.checks else ""
-    floor = f"; durability {key.durability}" if key.durability else ""
-    return (
-        f"may {', '.join(key.scopes)}; articles {', '.join(key.articles)}; "
-        f"sources {', '.join(key.sources)}{levels}{floor}{until}"
-    )
-
-
-def _set(key: ApiKey) -> str:
-    return "checks " + ", ".join(f"{check}={level}" for check, level in key.checks.items())
-
-
 def _levels(line: str) -> dict[Check, Level]:
     try:
         return parse_levels(line)
@@ -240,55 +231,6 @@ def _floor(text: str) -> Durability | None:
         return parse_durability(text) if text else None
     except ValueError as error:
         raise misused(f"--durability: {error}") from None
-
-
-def _state(key: ApiKey) -> str:
-    """Say what ends of a key, and when, or how it ended; and what levels it sets."""
-    if key.revoked:
-        return f"revoked {_time(key.revoked)}"
-    if key.expires and ended(key.expires, now()):
-        return f"expired {_time(key.expires)}"
-    ends = [each.expires for each in key.alive(now()) if each.expires]
-    older = [f"an older token ends {_time(max(ends))}"] if ends else []
-    expires = [f"expires {_time(key.expires)}"] if key.expires else []
-    return "; ".join([*expires, *older, *([_set(key)] if key.checks else [])])
-
-
-def _row(key: ApiKey, used: datetime | None) -> tuple[str, ...]:
-    return (
-        key.key_id,
-        key.name,
-        ",".join(key.scopes),
-        ",".join(key.articles),
-        ",".join(key.sources),
-        _time(key.created),
-        _time(used) if used else "never",
-        _state(key),
-    )
-
-
-def _facts(key: ApiKey, used: datetime | None) -> dict[str, Any]:
-    return {
-        "id": key.key_id,
-        "name": key.name,
-        "scopes": key.scopes,
-        "articles": key.articles,
-        "sources": key.sources,
-        "checks": key.checks,
-        "durability": key.durability,
-        "created": _time(key.created),
-        "expires": key.expires and _time(key.expires),
-        "revoked": key.revoked and _time(key.revoked),
-        "last_used": used and _time(used),
-        "tokens": [
-            {"created": _time(each.created), "expires": each.expires and _time(each.expires)}
-            for each in key.secrets
-        ],
-    }
-
-
-def _time(at: datetime) -> str:
-    return rfc3339(at.replace(microsecond=0))
 
 
 def _hand_over(token: str) -> None:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from services.ingest.app import create_app
+from services.ingest.connections import Connection
 from shared.runtime import log, traces
 from shared.runtime.failpoints import arm
 from shared.runtime.internal import Internal, serving
@@ -81,7 +82,7 @@ def server(app: FastAPI) -> uvicorn.Server:
     """Return the server for *app*, which has been started."""
     config = uvicorn.Config(
         app,
-        http="h11",  # the other parser takes headers without end
+        http=Connection,  # h11's, as the other parser takes headers without end
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws="none",
         lifespan="off",

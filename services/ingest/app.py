@@ -24,6 +24,7 @@ from services.ingest.checking import Checker
 from services.ingest.inbox import Inbox
 from services.ingest.manual import openapi
 from services.ingest.pressure import Pressure
+from services.ingest.rates import Rates
 from services.ingest.release import Releaser
 from shared.contract.errors import OutcomeUnknown, WritethruError
 from shared.runtime.clock import new_name
@@ -83,7 +84,7 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             callers = Callers(None if settings.no_auth else Door(redis))
             checker = Checker(redis, installation.lanes, appender, settings.checks)
             inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()), levels.wait())
-            app.state.intake = intake.Intake(checker, callers, levels)
+            app.state.intake = intake.Intake(checker, callers, levels, Rates(redis))
             ledgers = Ledgers(redis, installation.lanes, settings.archive)
             app.state.ledgers = ledger.ShownLedgers(redis, installation.lanes, callers, ledgers)
             releaser = Releaser(redis, installation.lanes)

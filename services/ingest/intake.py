@@ -20,6 +20,8 @@ from services.ingest.checking import Checker
 from services.ingest.core import binary
 from services.ingest.core.bodies import FORMS, ONE, Item
 from services.ingest.judging import judge, report
+from services.ingest.pressure import URGENT
+from services.ingest.rates import Rates
 from services.ingest.reading import Patience, check_length, read_body
 from shared.contract.access import Rights
 from shared.contract.durability import HEADER, asked_by
@@ -44,6 +46,7 @@ class Intake:
     checker: Checker
     callers: Callers
     levels: Levels
+    rates: Rates
     patience: Patience = PATIENCE
 
 
@@ -70,6 +73,7 @@ async def receive(request: Request) -> Response:
     wait = intake.levels.wait(asked, rights.durability)
     trace = _trace_of(request)
     judged = await _judge_all(items, rights, trace)
+    await intake.rates.spend(rights.allowance, _counted(judged))
     receipts = await _file(intake.checker, judged, rights, wait)
     report(receipts, form=form.name, bytes=len(body), caller=rights.who)
     return answers.of_one(receipts[0]) if form.single else answers.of_many(receipts)
@@ -113,6 +117,11 @@ async def _judge_all(
         if len(judged) % TURN_EVENTS == 0:
             await asyncio.sleep(0)
     return judged
+
+
+def _counted(judged: Sequence[Event | Receipt]) -> int:
+    """Return how many count towards a key's rate: what takes a text back never waits."""
+    return sum(isinstance(each, Event) and not isinstance(each.act, URGENT) for each in judged)
 
 
 async def _file(

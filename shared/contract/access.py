@@ -25,6 +25,14 @@ _SCOPES_OF_ACTS: dict[str, Scope] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many *events* a key may file within a minute."""
+
+    key_id: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rights:
     """What somebody may do. Patterns are shell-like: ``election-*``; ``*`` is all.
 
@@ -37,6 +45,7 @@ class Rights:
     sources: tuple[str, ...] = ("*",)
     checks: Levels = field(default_factory=dict)
     durability: Durability | None = None
+    allowance: Allowance | None = None
 
     def has(self, scope: Scope) -> bool:
         """Whether *scope* is among the scopes; `admin` is all of them."""
@@ -93,11 +102,14 @@ class ApiKey:
     checks: dict[Check, Level] = field(default_factory=dict)
     durability: Durability | None = None
     """The least level that what it files is kept at; None leaves it to requests."""
+    rate: int | None = None
+    """Events that it may file within a minute; None is any number."""
 
     @property
     def rights(self) -> Rights:
         """What its holder may do."""
-        limits = (self.articles, self.sources, self.checks, self.durability)
+        allowance = Allowance(self.key_id, self.rate) if self.rate else None
+        limits = (self.articles, self.sources, self.checks, self.durability, allowance)
         return Rights(f"Key {self.key_id}", self.scopes, *limits)
 
     def alive(self, now: datetime) -> tuple[Secret, ...]:

@@ -52,12 +52,13 @@ async def create(
     expires: datetime | None = None,
     checks: dict[Check, Level] | None = None,
     durability: Durability | None = None,
+    rate: int | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with the token, which can't be had again."""
     secret, key_id, at = new_secret(), new_name(), now()
     secrets = (_hashed(secret, at),)
     ends: dict[str, Any] = {"expires": expires, "checks": checks or {}, "durability": durability}
-    made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, **ends)
+    made = ApiKey(key_id, name, scopes, at, secrets, articles, sources, rate=rate, **ends)
     await redis.hset(API_KEYS, key_id, dumped(made))
     return made, _token(made, secret)
 

@@ -31,6 +31,7 @@ from shared.runtime.keys import (
     SubscriptionKeys,
     beside,
     failures,
+    filed,
 )
 
 _LANE = Lane("*")
@@ -92,6 +93,7 @@ _INGEST = (
     _may_read("zcard zrange", _LANE.dirty),
     _may_read("zcard zrange zrangebyscore", _LANE.held),
     *_DOOR,
+    _may("incrby decrby expire ttl", filed("*")),
     # the inbox
     _may("xgroup|create xreadgroup xack xdel", INBOX),
     _may("eval get set del", INBOX_READER),

@@ -34,6 +34,11 @@ def failures(address: str, key_id: str) -> str:
     return f"writethru:failures:{address}:{key_id}"
 
 
+def filed(key_id: str) -> str:
+    """Return the counter of events that a key with a rate has filed within a minute."""
+    return f"writethru:filed:{key_id}"
+
+
 def beside(key: str) -> str:
     """Return a key on the same node as *key*, for making it anew."""
     tag = key if key.startswith("{") else f"{{{key}}}"

@@ -102,7 +102,8 @@ PROBLEMS: dict[str, Problem] = {
     "too-large": Problem(
         413,
         "Too large",
-        "An event is at most 256 KiB, a request 8 MiB; a batch 500 events, NDJSON 10,000 lines.",
+        "An event is at most 256 KiB, a request 8 MiB; a batch 500 events, NDJSON 10,000 lines; "
+        "and no request more events than its key may file in a minute.",
         "Shorten the event, or split the request.",
     ),
     "unsupported": Problem(
@@ -122,8 +123,9 @@ PROBLEMS: dict[str, Problem] = {
     "busy": Problem(
         503,
         "Try again shortly",
-        "The engine can't take the event at the moment (503), or too many wrong keys came from "
-        "this address, or it has too many live readers (429). Nothing was stored.",
+        "The engine can't take the event at the moment, or too many senders are connected (503); "
+        "or the key has filed as much as it may in a minute, or too many wrong keys came from this "
+        "address, or it has too many live readers (429). Nothing was stored.",
         "Send it again, with the same id, after as many seconds as Retry-After says.",
         own_status=429,
     ),

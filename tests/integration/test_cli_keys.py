@@ -72,6 +72,19 @@ async def test_a_new_key_is_one_line_on_standard_output_and_words_on_the_other(
     assert (key.articles, key.sources) == (("election-*", "ferry"), ("/cms/*",))
 
 
+async def test_a_key_with_a_rate_is_shown_with_it(redis: Redis, engine: Engine) -> None:
+    made, (token,), said = await keys(
+        *("create", "wire", "--scope", "publish", "--rate", "600", "--redis-url", engine.url)
+    )
+    _, lines, _ = await keys("list", "--redis-url", engine.url)
+
+    assert made == 0
+    assert "600 events a minute" in said
+    assert lines[1].endswith("600 events a minute")
+    key = await Door(redis).admit([f"Bearer {token}"], HERE)
+    assert key.rate == 600
+
+
 async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: Engine) -> None:
     token = await made(engine, "--scope", "read", "--article", "ferry")
     key_id, secret = parts(token)
@@ -100,6 +113,7 @@ async def test_the_list_shows_what_keys_may_and_no_secret(redis: Redis, engine: 
         "sources": ["*"],
         "checks": {},
         "durability": None,
+        "rate": None,
         "created": "",
         "expires": None,
         "revoked": None,
@@ -212,6 +226,7 @@ async def test_a_revoked_key_is_listed_as_such_and_opens_nothing(
             2,
             "--durability: 'disk' is no level of durability; name memory, fsync, replica or",
         ),
+        (["create", "a", "--scope", "publish", "--rate", "0"], 2, "Invalid value for '--rate'"),
         (["create", "a", "--scope", "read", "--expires", "soon"], 2, "--expires 'soon' is no time"),
         (["create", "a", "--scope", "read", "--expires", "0d"], 2, "--expires '0d' is not in the"),
         (
