@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from redis.asyncio import Redis
 
 from services.deliver.core.cursors import START, Outbox, Place, entry_id, parse_place
+from services.deliver.core.topics import Topic, topic_of
 from shared.article.article import Mark
 from shared.contract.canonical import short
 from shared.contract.tracing import Trace, read_trace
@@ -24,7 +25,9 @@ class Entry:
     """A commit of one article; *head* is its public head, as JSON on one line.
 
     *kinds* are the types of the events that it folded in. *killed*: that head is all that is left
-    of the article. *refolded*: versions that readers have seen before are no longer what they were.
+    of the article. *topics* are its own and, if the commit took it from there, the one before; none
+    where it is killed. *refolded*: versions that readers have seen before are no longer what they
+    were.
     """
 
     lane: str
@@ -36,6 +39,7 @@ class Entry:
     head: bytes
     kinds: tuple[str, ...] = ()
     killed: bool = False
+    topics: tuple[Topic, ...] = ()
     refolded: bool = False
     trace: Trace | None = None
 
@@ -49,6 +53,7 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
     """Read an entry; None if that is not possible, as anybody may write to a stream."""
     try:
         head = orjson.loads(fields[b"head"])
+        killed = head.get("status") == "killed"
         return Entry(
             lane=lane.tag,
             place=place,
@@ -58,12 +63,18 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             chain=fields[b"chain"].decode("ascii"),
             head=fields[b"head"],
             trace=read_trace(fields.get(b"traceparent", b"").decode("ascii")),
-            killed=isinstance(head, dict) and head.get("status") == "killed",
+            killed=killed,
+            topics=() if killed else (topic_of(head), *_topic_before(fields)),
             refolded=b"refolded" in fields,
             kinds=tuple(filter(None, fields.get(b"kinds", b"").decode("ascii").split(","))),
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, AttributeError):
         return None
+
+
+def _topic_before(fields: Mapping[bytes, bytes]) -> Iterator[Topic]:
+    if was := fields.get(b"was"):
+        yield topic_of(orjson.loads(was))
 
 
 def as_they_stand(entries: Sequence[Entry], killed: Mapping[str, bytes]) -> list[Entry]:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from services.deliver.changes import Form, unknown
 from services.deliver.core.cursors import parse_mark
 from services.deliver.core.negotiation import Format, by_accept, by_ending
+from services.deliver.core.topics import Wish
 from shared.article.article import Mark
 from shared.article.dates import parse_rfc3339
 from shared.contract.copy_rules import SLUG, UPDATE_ID
@@ -133,6 +134,18 @@ def form_of(request: Request) -> Form:
         case "json" | "html" as form:
             return form
     raise HTTPException(400, "form must be json or html.")
+
+
+def wish_of(request: Request) -> Wish:
+    """Return of which articles a reader of all of them would hear.
+
+    Raises:
+        HTTPException: a section or tag has no name.
+    """
+    sections, tags = (frozenset(request.query_params.getlist(of)) for of in ("section", "tag"))
+    if "" in sections | tags:
+        raise HTTPException(400, "section and tag must have a name; leave them out to hear of all.")
+    return Wish(sections, tags)
 
 
 def wait_of(request: Request) -> int:

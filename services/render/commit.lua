@@ -22,7 +22,8 @@
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
 -- ARGV[8] plan, as JSON: rev, replace, force (to an older revision), killed, kinds, group,
---         traceparent (if the events are in a trace), body (ref, if it changed), updated (unless never published),
+--         traceparent (if the events are in a trace), was (section and tags before, as JSON, if they are
+--         others now), body (ref, if it changed), updated (unless never published),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
 --         event, else 0]], superseded [field], pages [[page, refs]],
 --         quarantined (lines for KEYS[13]: those of the new events; with replace, all), acks [[entry, seq]]
@@ -130,6 +131,9 @@ if result == "committed" then
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)
     if ARGV[5] ~= ARGV[3] or refolded then
         local more = plan.traceparent and { "traceparent", plan.traceparent } or {}
+        if plan.was then
+            more[#more + 1], more[#more + 2] = "was", plan.was
+        end
         if refolded then
             more[#more + 1], more[#more + 2] = "refolded", "1"
         end

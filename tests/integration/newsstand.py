@@ -65,6 +65,11 @@ class Stream:
                     data = orjson.loads(facts["data"])
                     return Event(facts.get("event", "message"), facts.get("id", ""), data)
 
+    async def lines(self, limit: float = 30.0) -> list[str]:
+        """Return what comes next, event or not."""
+        async with asyncio.timeout(limit):
+            return await self._block() or []
+
     async def _block(self) -> list[str] | None:
         while b"\n\n" not in self._text:
             size = int(await self.reader.readline(), 16)

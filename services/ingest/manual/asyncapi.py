@@ -119,6 +119,12 @@ def _messages() -> Json:
                 "kinds": {**_TEXT, "description": "The types of the events, with commas between."},
             },
             traceparent={**_TEXT, "description": "The trace of the last event, if any."},
+            was=_json_of(
+                {
+                    "type": "object",
+                    "description": "Section and tags before, if others now.",
+                }
+            ),
         ),
     }
 

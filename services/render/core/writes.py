@@ -52,8 +52,9 @@ class Writes:
     *ahead* goes into `updates:<slug>` before the commit; *pages* become current with it, and the
     fields *superseded* go. *body* is None where it stays; *replace* says that all that was there
     is void; *force*, that it may be of a newer fold revision. *traceparent* goes into the
-    outbox, if the events are in a trace. *failed* says why events could not be folded: of the new
-    ones, or of all with *replace*.
+    outbox, if the events are in a trace; *was*, there too, says what section and tags were, if they
+    are others now. *failed* says why events could not be folded: of the new ones, or of all with
+    *replace*.
     """
 
     head: Head
@@ -66,6 +67,7 @@ class Writes:
     replace: bool = False
     force: bool = False
     traceparent: str | None = None
+    was: bytes = b""
     failed: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -101,6 +103,7 @@ def continuing(
         pages=_pages(before, updates),
         superseded=(*old, *_passed_over(folded.head, updates, entries)),
         kinds=_kinds(entries),
+        was=_was(before.head, folded.head),
         failed=folded.failed,
     )
 
@@ -165,6 +168,8 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
         facts["body"] = writes.body
     if writes.traceparent:
         facts["traceparent"] = writes.traceparent
+    if writes.was:
+        facts["was"] = writes.was.decode()
     if score is not None:
         facts["updated"] = str(score)
     return orjson.dumps(facts)
@@ -193,6 +198,13 @@ def portions(ahead: Mapping[str, bytes]) -> Iterator[list[str | bytes]]:
 def heads(writes: Writes) -> tuple[bytes, bytes]:
     """Return the head as it is stored, and as the outside sees it."""
     return dump_head(writes.head), json.dumps(json.head(writes.head))
+
+
+def _was(before: Head, after: Head) -> bytes:
+    """Say where readers by section or tag had the article, if they have it elsewhere now."""
+    if not before.version or (before.section, before.tags) == (after.section, after.tags):
+        return b""
+    return json.dumps({"section": before.section, "tags": list(before.tags)})
 
 
 def _bytes(head: Head, body: Body | None, updates: Iterable[Update]) -> dict[str, bytes]:
