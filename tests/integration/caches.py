@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,10 +20,17 @@ def cache(kind: Kind, folder: Path, origin: int) -> Iterator[int]:
     """Run a cache before the deliver on port *origin*; yield its own port."""
     port = free_port()
     command = (_varnish if kind == "varnish" else _nginx)(folder, origin, port)
-    with (folder / f"{kind}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
+    with running(command, folder / f"{kind}.log"):
         yield port
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[None]:
+    """Have *command* run meanwhile."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait()
@@ -47,12 +54,21 @@ def _varnish(folder: Path, origin: int, port: int) -> list[str]:
 
 
 def _nginx(folder: Path, origin: int, port: int) -> list[str]:
-    site = _example(
+    return nginx(folder, example_site(folder, origin, f"127.0.0.1:{port}"))
+
+
+def example_site(folder: Path, origin: int, listen: str) -> str:
+    """Return examples/nginx.conf before the deliver on port *origin*, listening on *listen*."""
+    return _example(
         "nginx.conf",
         ("server 127.0.0.1:8080;", f"server 127.0.0.1:{origin};"),
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
+        ("listen 80;", f"listen {listen};"),
         ("/var/cache/nginx/writethru", str(folder / "kept")),
     )
+
+
+def nginx(folder: Path, site: str) -> list[str]:
+    """Return the command that runs nginx with *site*, which is for its conf.d, in *folder*."""
     (folder / "site.conf").write_text(site)
     places = "\n".join(
         f"{name}_temp_path {folder}/{name};"
