@@ -21,7 +21,7 @@ from starlette.responses import Response
 from services.deliver.answers import Answer, refuse, refuse_request
 from services.deliver.changes import ChangeFeed, Feeds, as_facts
 from services.deliver.codings import Codings
-from services.deliver.core.links import secret_of
+from services.deliver.core.links import reading_secret_of, secret_of
 from services.deliver.firehose import Firehose
 from services.deliver.guard import Guard
 from services.deliver.history import History
@@ -34,6 +34,7 @@ from services.deliver.pages import Pages
 from services.deliver.parts import Parts
 from services.deliver.passes import Passes
 from services.deliver.purging import Purging, purgings
+from services.deliver.readers import Gate, Readers
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
 from services.deliver.sitemap import Sitemaps
@@ -80,7 +81,11 @@ def create_app(
             hub = Hub(follower, reading)
             passes = _passes(redis, settings, installation)
             telling = purgings(settings, redis, installation.lanes, hub, operators)
-            routes = _routes(redis, reading, hub, streams, passes, settings.public_url, telling)
+            app.state.readers = _readers(settings, passes, installation)
+            routes = _routes(
+                *(redis, reading, hub, streams, passes, app.state.readers),
+                *(settings.public_url, telling),
+            )
             if internal:
                 internal.watch(redis, installation.lanes, routes.checks)
             feed, door = routes.feeds["json"], passes.door
@@ -107,7 +112,7 @@ def create_app(
     )
     app.state.codings = Codings()
     app.router.redirect_slashes = False
-    return Guard(app)
+    return Guard(Gate(app), settings.cors_origins)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -126,12 +131,25 @@ def _passes(redis: Redis, settings: Settings, installation: Installation) -> Pas
     return Passes(settings.history, door, secret_of(installation.key))
 
 
+def _readers(settings: Settings, passes: Passes, installation: Installation) -> Readers | None:
+    """Return who lets readers in; None where everybody may read."""
+    if settings.readers == "public" or passes.door is None:
+        return None
+    return Readers(
+        passes.door,
+        reading_secret_of(installation.key),
+        history_apart=settings.history != "public",
+        secure=settings.public_url.startswith("https:"),
+    )
+
+
 def _routes(
     redis: Redis,
     reading: Reading,
     hub: Hub,
     streams: Streams,
     passes: Passes,
+    readers: Readers | None,
     public_url: str,
     telling: Sequence[Purging],
 ) -> Routes:
@@ -151,7 +169,7 @@ def _routes(
         sitemaps=Sitemaps(reading, hub),
         pages=Pages(reading, latest, public_url),
         versions=Versions(reading, history, passes, public_url, kept),
-        lending=Lending(history, passes, public_url),
+        lending=Lending(history, passes, readers, public_url),
         feeds=feeds,
         waiting=Waiting(channels, streams),
         live=ArticleStream(reading, feeds, channels, streams),

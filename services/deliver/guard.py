@@ -1,18 +1,20 @@
 """Around every answer: what browsers may do with it, how long a request may be, no silent crash.
 
-Everything here is public and nothing depends on cookies, so pages of other origins may read it
-(`Access-Control-Allow-Origin: *`); they may not frame it.
+Pages of other origins may read what is here, all or those that the settings name; they may not
+frame it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.deliver.core.origins import EVERY, on_answer, on_preflight, varies
 from services.deliver.faults import described
 
 MAX_PATH_BYTES = 512
@@ -26,14 +28,6 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Retry-After",
-}
-PREFLIGHT = {
-    "allow": "GET, HEAD, OPTIONS",
-    "access-control-allow-methods": "GET, HEAD",
-    "access-control-allow-headers": "Accept, If-None-Match, Last-Event-ID",
-    "access-control-max-age": "86400",
 }
 
 log = structlog.get_logger()
@@ -42,8 +36,9 @@ log = structlog.get_logger()
 class Guard:
     """Wraps *app*; the outermost layer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, allowed: Collection[str] = (EVERY,)) -> None:
         self._app = app
+        self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with our headers on its answer."""
@@ -51,12 +46,18 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        origin = Headers(scope=scope).get("origin")
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in {**HEADERS, **on_answer(self._allowed, origin)}.items():
+                    headers.setdefault(name, value)
+                if varies(self._allowed):
+                    headers.add_vary_header("Origin")
             await send(message)
 
-        app = _early_answer(scope) or self._app
+        app = self._early_answer(scope, origin) or self._app
         try:
             await app(scope, receive, send_guarded)
         except asyncio.CancelledError:
@@ -65,12 +66,11 @@ class Guard:
         except Exception as error:  # noqa: BLE001 -- one request must not end the others
             log.error("request.failed", path=scope["path"], **described(error))
 
-
-def _early_answer(scope: Scope) -> Response | None:
-    if scope["method"] == "OPTIONS":
-        return Response(status_code=204, headers=PREFLIGHT)
-    path, query = scope.get("raw_path") or b"", scope["query_string"]
-    if len(path) > MAX_PATH_BYTES or len(query) > MAX_QUERY_BYTES:
-        said = f"The path may have {MAX_PATH_BYTES} bytes, and the query {MAX_QUERY_BYTES}.\n"
-        return Response(said, 414, media_type="text/plain")
-    return None
+    def _early_answer(self, scope: Scope, origin: str | None) -> Response | None:
+        if scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers=on_preflight(self._allowed, origin))
+        path, query = scope.get("raw_path") or b"", scope["query_string"]
+        if len(path) > MAX_PATH_BYTES or len(query) > MAX_QUERY_BYTES:
+            said = f"The path may have {MAX_PATH_BYTES} bytes, and the query {MAX_QUERY_BYTES}.\n"
+            return Response(said, 414, media_type="text/plain")
+        return None

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from shared.contract.addresses import PORTS, Network, checked_url, networks
+from shared.contract.addresses import PORTS, Network
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
@@ -24,6 +24,7 @@ from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.environ import PREFIX as PREFIX
 from shared.runtime.environ import read
 from shared.runtime.failpoints import parse_points
+from shared.runtime.setting_forms import as_networks, as_origins, as_ports, as_urls
 from shared.runtime.tls import check_ca, check_pair, with_tls
 
 SHORTEST_KEY = 32
@@ -86,6 +87,10 @@ class Settings(BaseModel):
     """Let everybody on this machine publish; only on a loopback address."""
     history: Literal["keyed", "public", "off"] = "keyed"
     """Who may read how an article stood at each version: keys that may read it, all, nobody."""
+    readers: Literal["public", "keyed"] = "public"
+    """Who may read at all: everybody, or keys and links that may."""
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(as_origins)] = ("*",)
+    """Origins whose pages may read what deliver answers; `*` for all."""
     archive_dir: Path | None = None
     """The folder for articles that were closed long ago; if not set, none leaves the engine."""
     archive_after: Annotated[int, Field(ge=0)] = 30 * 86_400
@@ -98,15 +103,17 @@ class Settings(BaseModel):
     """After how many seconds a stream ends and its reader comes back, a fifth more or less."""
     checks: dict[Check, Level] | None = dict(DEFAULTS)
     """Levels of the desk's checks, as `cut-short=hold,odd-time=off`; None for no check at all."""
-    purge_url: tuple[str, ...] | None = None
+    purge_url: Annotated[tuple[str, ...] | None, BeforeValidator(as_urls)] = None
     """Caches to be told of changes: addresses divided by commas."""
     purge_cache: Literal["fastly", "varnish", "cloudflare"] = "varnish"
     """How these caches are told."""
     purge_token: Annotated[str | None, Field(repr=False)] = None
     """What these caches know us by."""
-    outbound_allow: tuple[Network, ...] | None = None
+    outbound_allow: Annotated[tuple[Network, ...] | None, BeforeValidator(as_networks)] = None
     """Networks that may be called though they are not public, by http and any port as well."""
-    outbound_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = PORTS
+    outbound_ports: Annotated[
+        frozenset[Annotated[int, Field(ge=1, le=65_535)]], BeforeValidator(as_ports)
+    ] = PORTS
     """Ports at which public hosts may be called."""
     outbound_ca_file: Path | None = None
     """Certificates that vouch for hosts we call, beside the machine's own."""
@@ -158,30 +165,6 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return None if value.strip() == "off" else parse_levels(value)
-
-    @field_validator("outbound_allow", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        return networks(value) if isinstance(value, str) else value
-
-    @field_validator("purge_url", mode="before")
-    @classmethod
-    def _urls(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        found = (part.strip() for part in value.split(","))
-        return tuple(
-            str(checked_url(part, field="each address", anywhere=True)) for part in found if part
-        )
-
-    @field_validator("outbound_ports", mode="before")
-    @classmethod
-    def _ports(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if not re.fullmatch(r"[0-9]{1,5}( *, *[0-9]{1,5})*", value):
-            raise ValueError("must be ports divided by commas, such as 443,8443")
-        return value.split(",")
 
     @field_validator("sealing_key")
     @classmethod

@@ -147,7 +147,7 @@ class Newsstand:
 
 
 async def open_stream(
-    port: int, path: str, *, narrow: bool = False, last: str = "", host: str = ""
+    port: int, path: str, *, narrow: bool = False, last: str = "", host: str = "", cookie: str = ""
 ) -> Stream:
     """Ask for *path* and read the answer's headers.
 
@@ -158,6 +158,8 @@ async def open_stream(
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream"]
     if last:
         lines.append(f"Last-Event-ID: {last}")
+    if cookie:
+        lines.append(f"Cookie: {cookie}")
     if host:
         lines.append(f"X-Forwarded-For: {host}")
     writer.write("\r\n".join([*lines, "", ""]).encode())

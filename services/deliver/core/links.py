@@ -36,6 +36,11 @@ def secret_of(installation_key: bytes) -> bytes:
     return hmac.digest(installation_key, b"writethru: links into history", hashlib.sha256)
 
 
+def reading_secret_of(installation_key: bytes) -> bytes:
+    """Return the secret that signs links for readers; they open no history."""
+    return hmac.digest(installation_key, b"writethru: links for readers", hashlib.sha256)
+
+
 def query_of(secret: bytes, link: Link) -> str:
     """Return what makes an address into *link*, from its question mark on."""
     facts = {"expires": link.expires, "by": link.key_id, "signature": _signature(secret, link)}
