@@ -21,7 +21,6 @@ from services.cli.sending import Receipt, Sender
 from shared.contract.durability import HEADER
 from tests.builders import Envelope
 from tests.chaos.harness import TOGETHER, coverage
-from tests.waiting import until_sync
 
 PATIENCE_SECONDS = 60.0
 #: A request, and a pause: enough to be under load, and to leave the machine to the engines.
@@ -178,8 +177,10 @@ class Reader:
                     self._follow(client)
 
     def _follow(self, client: httpx2.Client) -> None:
+        # Whoever has nothing yet says so, or would be told only of what comes next.
         headers = {"last-event-id": self._last} if self._last else {}
-        with client.stream("GET", f"/articles/{self.slug}/live", headers=headers) as stream:
+        path = f"/articles/{self.slug}/live?since=0"
+        with client.stream("GET", path, headers=headers) as stream:
             if stream.status_code != httpx2.codes.OK:
                 return
             fields: dict[str, str] = {}
@@ -254,5 +255,9 @@ def await_readers(readers: Sequence[Reader], chains: Mapping[str, Mapping[int, s
     """Return when each reader has been told of the end of its article's ledger."""
     for reader in readers:
         last = max(chains[reader.slug])
-        end = chains[reader.slug][last]
-        until_sync(lambda: reader.stands_at(last, end), PATIENCE_SECONDS)  # noqa: B023
+        end = last, chains[reader.slug][last]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not reader.stands_at(*end):
+            late = f"{reader.slug}: {reader.marks[-2:]} where the ledger has {end}"
+            assert time.monotonic() < deadline, late
+            reader.stopped.wait(0.02)

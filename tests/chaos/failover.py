@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 
 from tests.chaos.desks import Desk, Judged, Reader, at_work, await_readers, chains_of, following
@@ -33,9 +33,11 @@ from tests.chaos.takeovers import (
 from tests.stack import Stack, running
 from tests.waiting import until_sync
 
-ARTICLES, DESKS = 12, 3
+DESKS = 3
 BEFORE, BETWEEN, AFTER = 120, 40, 60
 """Events that are accepted before the cut, while it lasts, and after the takeover."""
+UNCONFIRMED_BYTES = 2_000
+"""What a primary has written, at `replica`, that no replica can confirm before it is killed."""
 PATIENCE_SECONDS = 60.0
 REDRIVES = 3
 """On a machine that stands still for a second, a primary may be taken for dead meanwhile."""
@@ -127,7 +129,7 @@ class Newsrooms:
     def _round(self, level: str) -> Iterator[tuple[list[Desk], list[Reader]]]:
         self._rounds += 1
         self._primaries = self.company.primaries()
-        slugs = [f"round-{self._rounds}-{number}" for number in range(ARTICLES)]
+        slugs = list(_one_a_lane(f"round-{self._rounds}"))
         readers = [Reader(self.stack.deliver, slug) for slug in slugs]
         desks = [
             Desk(self.stack.ingest, self._log(number), slugs[number::DESKS], level)
@@ -144,7 +146,7 @@ class Newsrooms:
         if level == "fsync":
             lose(loss, lambda: _accepted(desks) >= before + BETWEEN)
         else:  # nobody can be told yes meanwhile, but the primary has it
-            lose(loss, lambda: _offset(loss) >= sent + 10_000)
+            lose(loss, lambda: _offset(loss) >= sent + UNCONFIRMED_BYTES)
         return time.monotonic()
 
     def _end(self, desks: Sequence[Desk], readers: Sequence[Reader]) -> None:
@@ -193,6 +195,12 @@ class Newsrooms:
 
     def _log(self, number: int) -> Path:
         return self._folder / f"{self._rounds}.{number}.log"
+
+
+def _one_a_lane(name: str) -> Iterator[str]:
+    """Yield a slug for each lane, so that every primary that may go has some of them."""
+    for lane in LANES:
+        yield next(s for n in count() if LANES.of(s := f"{name}-{n}") == lane)
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

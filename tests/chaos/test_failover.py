@@ -17,8 +17,10 @@ import pytest
 from shared.runtime.cluster_map import slot_of
 from shared.runtime.lanes import Lanes, choose_tags
 from tests.builders import Envelope
+from tests.chaos.failover import newsrooms, verified
 from tests.chaos.harness import Newsroom, coverage
-from tests.nodes import ClusterOfNodes, Node, cluster, watched
+from tests.chaos.takeovers import of_sentinels
+from tests.nodes import ClusterOfNodes, Node, cluster
 from tests.stack import Stack, running
 from tests.waiting import until_sync
 
@@ -30,15 +32,16 @@ Coverages = Sequence[Sequence[Envelope]]
 
 @pytest.mark.chaos
 @pytest.mark.timeout(240)
-def test_sentinels_replace_a_primary_that_is_killed_and_everything_goes_on(tmp_path: Path):
-    with watched(tmp_path / "nodes") as nodes, _stack(tmp_path, nodes.url) as stack:
-        newsroom, coverages = Newsroom(stack.ingest), _coverages()
-        newsroom.file([story[: EVENTS // 2] for story in coverages])
+def test_what_a_takeover_loses_is_filed_again_from_the_log_and_its_readers_are_reset(
+    tmp_path: Path,
+):
+    with of_sentinels(tmp_path) as company, newsrooms(tmp_path, company) as rooms:
+        outcome = rooms.takeover("fsync")
 
-        _kill(nodes.primary)
-        newsroom.file([story[EVENTS // 2 :] for story in coverages])
-
-        _check(stack, newsroom, coverages, nodes.url)
+        assert outcome.lost
+        assert outcome.filed_again == outcome.lost
+        assert outcome.readers.told == outcome.readers.forked
+        assert verified(company.url) == "12 articles checked: all as the ledgers give them"
 
 
 @pytest.mark.chaos
