@@ -96,20 +96,28 @@ async def read(slug: str, request: Request) -> Response:
 
 
 async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Return *lines* once the first are there: until then a failure can be answered."""
+    """Return *lines* once the first are there: until then a failure can be answered.
+
+    Later only the connection can tell of one: it breaks off.
+    """
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            first = await anext(lines, b"")
+        first = await _next(lines)
     except (RedisError, OSError) as error:
         _log.error("ledger.unread", reason=type(error).__name__)
         raise Busy("The events can't be read at the moment; try again.") from None
 
     async def all_of_them() -> AsyncIterator[bytes]:
         yield first
-        async for more in lines:
+        while more := await _next(lines):
             yield more
 
     return all_of_them()
+
+
+async def _next(lines: AsyncIterator[bytes]) -> bytes:
+    """Return the next lines, none at the end. Raises TimeoutError for an engine gone silent."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await anext(lines, b"")
 
 
 def _line(record: Record) -> bytes:

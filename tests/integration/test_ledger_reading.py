@@ -13,6 +13,7 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from services.ingest import ledger
 from services.ingest.ledger import CHUNK_EVENTS
 from shared.contract.events import MAX_EVENT_BYTES
 from shared.runtime.engine import Engine
@@ -214,3 +215,19 @@ async def test_a_ledger_that_cannot_be_read_is_busy_not_empty(desk: Frontdesk) -
     answer = await desk.events(SLUG, token=token)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+
+
+async def test_a_ledger_that_goes_silent_in_the_middle_breaks_off_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "PATIENCE_SECONDS", 0.05)
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"the first"
+        await asyncio.Event().wait()
+
+    shown = await ledger._begun(lines())
+
+    assert await anext(shown) == b"the first"
+    with pytest.raises(TimeoutError):
+        await anext(shown)
