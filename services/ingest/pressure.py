@@ -51,6 +51,8 @@ class Pressure:
                 await self.look()
             except (RedisError, OSError) as error:
                 _log.debug("pressure.unknown", reason=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 -- a fault of ours must not end it for good
+                _log.error("pressure.failed", reason=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

@@ -89,16 +89,23 @@ def cancellable(kind: type[Any]) -> type[Any]:
 
 
 class _Cancellable:
-    """A connection in whose commands a task can be cancelled.
+    """A connection in whose commands a task can be cancelled, and that says when it is lost.
 
-    redis-py sends under `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that
-    comes in the moment in which the sending ends: the task would run on for ever.
+    uvloop has a RuntimeError for a line that was closed under us. And redis-py sends under
+    `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes in the moment in
+    which the sending ends: the task would run on for ever.
     """
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            if "handler is closed" not in str(error):
+                raise
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise exceptions.ConnectionError("the connection was closed") from None
         if task and task.cancelling() > before:
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
             raise asyncio.CancelledError

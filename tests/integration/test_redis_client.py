@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+import uvloop
 
-from shared.runtime.redis import BLOCK_MILLISECONDS, SOCKET_TIMEOUT_SECONDS, connect
+from shared.runtime.engine import Engine
+from shared.runtime.redis import BLOCK_MILLISECONDS, LOST, SOCKET_TIMEOUT_SECONDS, connect
 
 
 @pytest.mark.parametrize("passes", range(20))
@@ -53,3 +56,19 @@ async def test_a_task_that_was_cancelled_may_still_tidy_up(engine):
 
 def test_a_blocking_read_comes_back_before_the_sockets_patience_ends():
     assert BLOCK_MILLISECONDS / 1_000 < SOCKET_TIMEOUT_SECONDS / 2
+
+
+def test_a_line_that_is_closed_under_us_is_a_lost_connection(engine: Engine) -> None:
+    async def send_on_a_closed_line() -> None:
+        async with connect(engine.url, retries=0) as redis:
+            await redis.ping()
+            connection: Any = await redis.connection_pool.get_connection()
+            connection._writer.transport.abort()
+            await asyncio.sleep(0)
+            await connection.send_command("PING")
+
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        pytest.raises(LOST),
+    ):
+        runner.run(send_on_a_closed_line())

@@ -1,0 +1,8 @@
+"""Python imports this at its start where a test has put this folder on its path."""
+
+import os
+
+if name := os.environ.get("TEST_MUTANT"):
+    from tests.chaos.mutants.bugs import MUTANTS
+
+    MUTANTS[name]()
