@@ -30,6 +30,7 @@ from services.deliver.kept import Kept
 from services.deliver.latest import Latest
 from services.deliver.lending import Lending
 from services.deliver.live import ArticleStream, Channels
+from services.deliver.memory import Memory
 from services.deliver.pages import Pages
 from services.deliver.parts import Parts
 from services.deliver.passes import Passes
@@ -38,6 +39,7 @@ from services.deliver.readers import Gate, Readers
 from services.deliver.reading import Reading
 from services.deliver.routes import Routes
 from services.deliver.sitemap import Sitemaps
+from services.deliver.standing import Standings
 from services.deliver.streams import Limits, Streams
 from services.deliver.versions import KEPT_BYTES, Versions
 from services.deliver.waiting import Waiting
@@ -67,6 +69,7 @@ def create_app(
     It is for `DeliverProtocol`. *limits* are those of *settings* if not given; *internal* is told
     then what to watch; *pace* is that of webhooks.
     """
+    memory = Memory()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -79,6 +82,7 @@ def create_app(
             installation = await await_installation(redis, settings.lanes)
             reading = Reading(redis, installation.lanes, settings.archive)
             hub = Hub(follower, reading)
+            memory.open(hub, reading)
             passes = _passes(redis, settings, installation)
             telling = purgings(settings, redis, installation.lanes, hub, operators)
             app.state.readers = _readers(settings, passes, installation)
@@ -92,7 +96,8 @@ def create_app(
             async with (
                 opened(redis, settings, installation, reading, hub, feed, door, pace) as webhooks,
                 _working(
-                    *(hub.run(), streams.keep(), webhooks.run()), *(each.run() for each in telling)
+                    *(hub.run(), streams.keep(), webhooks.run(), memory.look()),
+                    *(each.run() for each in telling),
                 ),
             ):
                 app.router.routes = [*webhooks.endpoints.listed(), *routes.listed()]
@@ -112,7 +117,7 @@ def create_app(
     )
     app.state.codings = Codings()
     app.router.redirect_slashes = False
-    return Guard(Gate(app), settings.cors_origins)
+    return Guard(Gate(app), memory, settings.cors_origins)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -158,7 +163,8 @@ def _routes(
         "html": ChangeFeed(reading, Parts(reading)),
     }
     channels = Channels(hub, feeds, streams)
-    latest = Latest(reading, hub, public_url)
+    standings = Standings(hub)
+    latest = Latest(reading, hub, standings, public_url)
     history = History(redis, reading)
     kept: Kept[Answer] = Kept(KEPT_BYTES, "versions")
     return Routes(
@@ -167,7 +173,8 @@ def _routes(
         hub=hub,
         latest=latest,
         sitemaps=Sitemaps(reading, hub),
-        pages=Pages(reading, latest, public_url),
+        pages=Pages(reading, latest, standings, public_url),
+        standings=standings,
         versions=Versions(reading, history, passes, public_url, kept),
         lending=Lending(history, passes, readers, public_url),
         feeds=feeds,

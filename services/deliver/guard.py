@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.deliver.core.origins import EVERY, on_answer, on_preflight, varies
 from services.deliver.faults import described
+from services.deliver.memory import Memory
 
 MAX_PATH_BYTES = 512
 MAX_QUERY_BYTES = 1_024
@@ -30,14 +31,18 @@ HEADERS = {
     "referrer-policy": "strict-origin-when-cross-origin",
 }
 
+#: Messages of an answer that is sent at once: its head, its body.
+_WHOLE = 2
+
 log = structlog.get_logger()
 
 
 class Guard:
     """Wraps *app*; the outermost layer."""
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str] = (EVERY,)) -> None:
+    def __init__(self, app: ASGIApp, memory: Memory, allowed: Collection[str] = (EVERY,)) -> None:
         self._app = app
+        self.memory = memory
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +51,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        sent: list[Message] | None = [] if self.memory.asked(scope) else None
         origin = Headers(scope=scope).get("origin")
 
         async def send_guarded(message: Message) -> None:
@@ -55,11 +61,15 @@ class Guard:
                     headers.setdefault(name, value)
                 if varies(self._allowed):
                     headers.add_vary_header("Origin")
+            if sent is not None and len(sent) < _WHOLE:
+                sent.append(message)
             await send(message)
 
         app = self._early_answer(scope, origin) or self._app
         try:
             await app(scope, receive, send_guarded)
+            if sent and not sent[-1].get("more_body"):
+                self.memory.keep(scope, sent[0], sent[-1].get("body", b""))
         except asyncio.CancelledError:
             # Only a server that ends does this, to readers that take nothing.
             log.info("request.cut", path=scope["path"])

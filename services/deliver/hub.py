@@ -78,7 +78,7 @@ class Hub:
             for lanes in read_together(redis, list(reading.lanes))
         ]
         self._watchers: dict[str, Watcher] = {}
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
         self._moved = asyncio.Event()
         self.places: dict[str, Place] = {}
         self.changed = 0
@@ -98,7 +98,7 @@ class Hub:
 
     def listen(self, listener: Listener) -> None:
         """Tell *listener* of all changes."""
-        self._listener = listener
+        self._listeners.append(listener)
 
     async def moved(self) -> None:
         """Wait until the places may have moved."""
@@ -146,7 +146,7 @@ class Hub:
             for place, (_, fields) in zip(places, found, strict=True)
             if (entry := parse_entry(lane, place, fields))
         ]
-        behind = self._listener and len(found) == ENTRIES_A_READ
+        behind = self._listeners and len(found) == ENTRIES_A_READ
         killed = await self._reading.killed(each.article for each in entries) if behind else {}
         standing = {entry.place: entry for entry in as_they_stand(entries, killed)}
         for place in places:
@@ -162,8 +162,8 @@ class Hub:
         with traced("change deliver", traces, article=entry.article, version=entry.to):
             if watcher := self._watchers.get(entry.article):
                 watcher(entry.mark, refolded=entry.refolded)
-            if self._listener:
-                self._listener.heard(entry)
+            for listener in self._listeners:
+                listener.heard(entry)
 
     def _tell_of_move(self) -> None:
         self._moved.set()
@@ -196,8 +196,8 @@ class Hub:
         if missed:
             count("writethru_hub_restarts_total")
             log.warning("outbox.broken", lanes=[lane.tag for lane in places])
-            if self._listener:
-                self._listener.missed()
+            for listener in self._listeners:
+                listener.missed()
 
     async def _look_at_heads(self, lanes: Iterable[Lane]) -> None:
         among = set(lanes)

@@ -12,6 +12,7 @@ from services.deliver.core.negotiation import FEEDS, HTML, Format
 from services.deliver.hub import Hub
 from services.deliver.kept import Kept
 from services.deliver.reading import Reading
+from services.deliver.standing import Standing, Standings
 from shared.article.article import Head, Mark
 from shared.article.formats import html, json, whole
 from shared.article.formats.feeds import of_latest
@@ -41,9 +42,10 @@ class Page:
 class Latest:
     """Reads the list again only after something has changed."""
 
-    def __init__(self, reading: Reading, hub: Hub, public_url: str) -> None:
+    def __init__(self, reading: Reading, hub: Hub, standings: Standings, public_url: str) -> None:
         self._reading = reading
         self._hub = hub
+        self._standings = standings
         self._public_url = public_url
         self._kept: Kept[Page] = Kept(KEPT_BYTES, "latest")
         self._written: Kept[Answer] = Kept(WRITTEN_BYTES, "latest")
@@ -61,17 +63,17 @@ class Latest:
         return await self._written.get(key, lambda: self._write(number, how))
 
     async def beside(self, slug: str) -> tuple[Head, ...]:
-        """Return the newest of the other articles."""
-        first = await self._read_first()
+        """Return the newest of the other articles, as of a second ago at most."""
+        first = await self._read_first(self._standings.edition())
         return tuple(head for head in first.heads if head.slug != slug)[:BESIDE]
 
-    async def _read_first(self) -> Page:
+    async def _read_first(self, moment: Standing | int) -> Page:
         if not self._hub.following:
             return await self._read(1)
-        return await self._kept.get(self._hub.changed, lambda: self._read(1))
+        return await self._kept.get(moment, lambda: self._read(1))
 
     async def _write(self, number: int, how: Format) -> Answer:
-        page = await self._read_first()
+        page = await self._read_first(self._hub.changed)
         if number > page.pages:
             raise HTTPException(404, f"Latest News has no page {number}.")
         if number > 1:

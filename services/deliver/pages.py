@@ -14,9 +14,11 @@ from services.deliver.kept import Kept
 from services.deliver.latest import Latest, shown
 from services.deliver.reading import Reading, Stand
 from services.deliver.requests import checked_update_id, unknown_update
+from services.deliver.standing import Standings
 from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
 from shared.article.formats import html, json, whole
 from shared.contract.canonical import short
+from shared.runtime.clock import monotonic
 from shared.runtime.snapshots import Window, moving
 
 KEPT_BYTES = 64 * 1024 * 1024
@@ -26,9 +28,12 @@ _TRIES = 5
 class Pages:
     """Answers for articles. All raise Refused for what is not there, and Busy."""
 
-    def __init__(self, reading: Reading, latest: Latest, public_url: str) -> None:
+    def __init__(
+        self, reading: Reading, latest: Latest, standings: Standings, public_url: str
+    ) -> None:
         self._reading = reading
         self._latest = latest
+        self._standings = standings
         self._public_url = public_url
         self._kept: Kept[Answer] = Kept(KEPT_BYTES, "pages")
 
@@ -79,7 +84,9 @@ class Pages:
         return f"/articles/{slug}{page}#u-{update_id}"
 
     async def _stand(self, slug: str) -> Stand:
+        standing, asked = self._standings.of(slug), monotonic()
         stand = await self._reading.stand(slug)
+        standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
         return stand

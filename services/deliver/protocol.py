@@ -7,14 +7,17 @@ of that once its head is sent, and keeps none of it: its connection gets a `Line
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from h11 import IDLE
 from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from services.deliver.guard import Guard
 from services.deliver.lines import Host, Line
+from services.deliver.memory import Memory
 
 _HAND_OVER = "writethru.hand_over"
 
@@ -31,6 +34,19 @@ class DeliverProtocol(H11Protocol):
     ) -> None:
         state = {**app_state, _HAND_OVER: self._hand_over}
         super().__init__(config, server_state, state, _loop)
+        self._memory: Memory = cast("Guard", config.app).memory
+
+    def data_received(self, data: bytes) -> None:
+        """Answer from memory what can be, between two requests; leave the rest to the server."""
+        conn = self.conn
+        between = conn.our_state is conn.their_state is IDLE and not conn.trailing_data[0]
+        if between and not self.flow.write_paused:
+            wire = self._memory.answer(data, self.server_state.default_headers)
+            if wire is not None:
+                self.transport.write(wire)
+                self.on_response_complete()
+                return
+        super().data_received(data)
 
     def _hand_over(self, line: Line, host: Host) -> bool:
         """Have *line* go on where the response's head ends; False if the reader has gone."""

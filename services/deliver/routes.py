@@ -39,6 +39,7 @@ from services.deliver.hub import Hub
 from services.deliver.latest import Latest
 from services.deliver.lending import Lending
 from services.deliver.live import NOWHERE, ArticleStream
+from services.deliver.memory import may_remember
 from services.deliver.pages import Pages
 from services.deliver.purging import Purging
 from services.deliver.reading import Reading
@@ -53,6 +54,7 @@ from services.deliver.requests import (
     wait_of,
 )
 from services.deliver.sitemap import Sitemaps
+from services.deliver.standing import Standings
 from services.deliver.streams import Streams
 from services.deliver.versions import Versions
 from services.deliver.waiting import Waiting
@@ -87,6 +89,7 @@ class Routes:
     firehose: Firehose
     streams: Streams
     telling: Sequence[Purging]
+    standings: Standings
     public_url: str
 
     def listed(self) -> Sequence[Route]:
@@ -121,6 +124,7 @@ class Routes:
         number = number_of(request.query_params.get("page", "1"))
         if number is None:
             raise HTTPException(400, "page must be a number from 1 on.")
+        may_remember(request.scope, how.name, self.standings.of_everything())
         answer = await self.latest.page(number, how)
         return await respond(request, answer, varies=ending is None)
 
@@ -135,6 +139,8 @@ class Routes:
         if "at" in request.query_params:
             return await self.versions.at(request, slug, ending)
         how = await self._format(request, slug, ending, FORMATS)
+        beside = [self.standings.edition()] if how is HTML else []
+        may_remember(request.scope, how.name, self.standings.of(slug), *beside)
         answer = await self.pages.article(slug, how)
         return await respond(request, answer, varies=ending is None)
 
