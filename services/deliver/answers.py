@@ -24,7 +24,15 @@ from services.deliver.core.caching import (
     key_of,
 )
 from services.deliver.core.etags import matches, strong
-from services.deliver.core.negotiation import HTML, JSON, TEXT, Format, for_errors, kindred
+from services.deliver.core.negotiation import (
+    FRAGMENT,
+    HTML,
+    JSON,
+    TEXT,
+    Format,
+    for_errors,
+    kindred,
+)
 from services.deliver.core.ranges import UnsatisfiableError, part_of
 from services.deliver.requests import accept_of
 from shared.article.article import Head, Mark
@@ -82,6 +90,8 @@ def listing(how: Format, body: str | bytes) -> Answer:
 def withdrawal(head: Head, how: Format) -> Answer:
     """Return what stands in a killed article's place: 410, in words for whoever asked for *how*."""
     how = kindred(how)
+    if how is FRAGMENT:
+        return representation(head, how, html.killed_fragment(head))
     if how is JSON:
         return representation(head, how, json.dumps(json.killed(head)))
     return representation(head, how, (text.withdrawn if how is TEXT else html.killed_page)(head))

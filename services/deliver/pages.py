@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from services.deliver.answers import Answer, representation, withdrawal
 from services.deliver.changes import unknown
-from services.deliver.core.negotiation import FEEDS, HTML, JSON, Format
+from services.deliver.core.negotiation import FEEDS, FRAGMENT, HTML, JSON, Format
 from services.deliver.kept import Kept
 from services.deliver.latest import Latest, shown
 from services.deliver.reading import Reading, Stand
@@ -40,6 +40,8 @@ class Pages:
     async def article(self, slug: str, how: Format) -> Answer:
         """Return the article now, as *how*; a killed one's 410."""
         stand = await self._stand(slug)
+        if how is FRAGMENT:
+            return await self._kept.get((slug, stand, how.name), lambda: self._fragment(slug))
         if how is not HTML:
             key = slug, stand, how.name
             return await self._kept.get(key, lambda: self._written(slug, how))
@@ -108,18 +110,24 @@ class Pages:
         body = await asyncio.to_thread(whole.written, article, how.name, self._public_url)
         return representation(head, how, body)
 
+    async def _fragment(self, slug: str) -> Answer:
+        window, marked = await self._front(slug)
+        if window.head.status == "killed":
+            return withdrawal(window.head, FRAGMENT)
+        made = html.fragment(
+            *(window.head, window.body, _shown(window, marked)),
+            marked=marked,
+            public_url=self._public_url,
+        )
+        return representation(window.head, FRAGMENT, made)
+
     async def _newest(self, slug: str, beside: Sequence[Head]) -> Answer:
         window, marked = await self._front(slug)
         head = window.head
         if head.status == "killed":
             return withdrawal(head, HTML)
-        older = [
-            each
-            for each in marked
-            if each.update_id == head.pinned and each.number not in newest_numbers(head)
-        ]
         page = html.article_page(
-            *(head, window.body, [*older, *window.updates], beside),
+            *(head, window.body, _shown(window, marked), beside),
             marked=marked,
             public_url=self._public_url,
         )
@@ -158,6 +166,14 @@ class Pages:
             raise HTTPException(404, f"The updates of this article fill {head.page_count} pages.")
         page = html.updates_page(head, number, window.updates, public_url=self._public_url)
         return representation(head, HTML, page)
+
+
+def _shown(window: Window, marked: Sequence[Update]) -> list[Update]:
+    """Return the newest updates, and the pinned one if it is older."""
+    head = window.head
+    newest = newest_numbers(head)
+    older = [each for each in marked if each.update_id == head.pinned and each.number not in newest]
+    return [*older, *window.updates]
 
 
 def _all_numbers(head: Head) -> Sequence[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from starlette.routing import Route
 from services.deliver.answers import Answer, count_answer, gone, respond
 from services.deliver.changes import Feeds, News
 from services.deliver.core.caching import (
+    EMBEDDED,
     FOR_EVER,
     LIVE,
     POLLED,
@@ -26,6 +27,7 @@ from services.deliver.core.caching import (
 from services.deliver.core.etags import of_bytes, strong
 from services.deliver.core.negotiation import (
     FORMATS,
+    FRAGMENT,
     HTML,
     JSON,
     LISTS,
@@ -59,9 +61,11 @@ from services.deliver.streams import Streams
 from services.deliver.versions import Versions
 from services.deliver.waiting import Waiting
 from shared.article.article import Mark
-from shared.article.formats.html import ASSETS
+from shared.article.formats.html import ASSETS, EMBED_SCRIPT
 from shared.runtime.health import Check, check_engine, report
 
+#: Also in pages that take nothing from elsewhere unless it says that they may.
+_EVERYWHERE = {"cross-origin-resource-policy": "cross-origin"}
 ROBOTS = """\
 User-agent: *
 Disallow: /live
@@ -112,6 +116,7 @@ class Routes:
             Route("/articles/{slug}/{rest:path}", self.elsewhere),
             Route("/v1/links", self.lending.__call__, methods=["POST"]),
             Route("/static/{name}", self.asset),
+            Route("/embed.js", self.embed),
             Route("/robots.txt", self.robots),
             Route("/healthz", self.healthy),
             Route("/readyz", self.ready),
@@ -138,7 +143,8 @@ class Routes:
         slug = checked_slug(slug)
         if "at" in request.query_params:
             return await self.versions.at(request, slug, ending)
-        how = await self._format(request, slug, ending, FORMATS)
+        offered = (*FORMATS, FRAGMENT) if ending else FORMATS
+        how = await self._format(request, slug, ending, offered)
         beside = [self.standings.edition()] if how is HTML else []
         may_remember(request.scope, how.name, self.standings.of(slug), *beside)
         answer = await self.pages.article(slug, how)
@@ -212,6 +218,11 @@ class Routes:
         if asset is None:
             raise HTTPException(404, "There is no such file; load the page anew.")
         return await respond(request, _file(asset.data, asset.media_type, FOR_EVER))
+
+    async def embed(self, request: Request) -> Response:
+        """Answer with the script that shows an article in other sites' pages."""
+        script = _file(EMBED_SCRIPT.data, EMBED_SCRIPT.media_type, EMBEDDED)
+        return await respond(request, replace(script, headers=_EVERYWHERE))
 
     async def robots(self, request: Request) -> Response:
         """Keep robots off the streams, where they would wait for ever; name them the sitemap."""

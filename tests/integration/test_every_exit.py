@@ -267,7 +267,7 @@ def _paths(story: Story, last: int) -> Iterator[str]:
     yield from ("/", "/latest.json", "/sitemap-news.xml")
     yield from (f"/latest{ending}" for ending in FEEDS)
     article = f"/articles/{story.slug}"
-    yield from (f"{article}{ending}" for ending in FORMATS)
+    yield from (f"{article}{ending}" for ending in (*FORMATS, ".fragment.html"))
     yield from (f"{article}/pages/1", f"{article}/corrections", f"{article}/corrections.json")
     yield from (f"{article}/updates/{update_id}" for update_id in story.updates)
     for since in range(last + 1):

@@ -69,6 +69,9 @@ async def test_a_key_opens_what_it_is_for_and_nothing_may_be_kept_for_others(
         etag = answer.headers["etag"]
         again = await keyed.http.get(path, headers=reader | {"if-none-match": etag})
         assert (again.status_code, again.headers["cache-control"][:7]) == (304, "private")
+    for _ in range(60):  # so often that it would be remembered if it were for everybody
+        assert (await keyed.http.get(f"{ARTICLE}.txt", headers=reader)).status_code == 200
+    assert (await keyed.get(f"{ARTICLE}.txt")).status_code == 401
     assert (await keyed.http.get(ARTICLE, headers=local)).status_code == 200
     assert (await keyed.http.get(f"/articles/{FERRY}", headers=local)).status_code == 403
     assert (await keyed.http.get("/latest.json", headers=local)).status_code == 403

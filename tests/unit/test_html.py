@@ -224,7 +224,9 @@ def test_a_page_with_all_that_it_loads_is_light():
 
 def test_a_file_s_name_changes_with_its_content_only():
     for name, asset in html.ASSETS.items():
-        assert re.fullmatch(r"(article|front|history|icon|page)\.[0-9a-f]{12}\.(css|js|svg)", name)
+        assert re.fullmatch(
+            r"(article|embed|front|history|icon|page)\.[0-9a-f]{12}\.(css|js|svg)", name
+        )
         assert asset.name == name
     assert len({asset.data for asset in html.ASSETS.values()}) == len(html.ASSETS)
 

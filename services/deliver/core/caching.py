@@ -49,6 +49,8 @@ KILLED = Keeping(_ASKED, "max-age=60, stale-while-revalidate=60, stale-if-error=
 MISSING = Keeping(_UNKEPT, "max-age=1")
 UNKEPT = Keeping(_UNKEPT)
 PRIVATE = Keeping("private, no-store")
+#: Named by pages of others, which are not to wait for us.
+EMBEDDED = Keeping("public, max-age=300", "max-age=300, stale-while-revalidate=86400")
 #: Its name says its content.
 FOR_EVER = Keeping("public, max-age=31536000, immutable")
 

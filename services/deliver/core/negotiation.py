@@ -32,6 +32,9 @@ RSS = Format("rss", "application/rss+xml")
 NINJS = Format("ninjs.json", "application/json")
 SITEMAP = Format("xml", "application/xml")
 
+#: An article for other sites' pages; by its ending only.
+FRAGMENT = Format("fragment.html", "text/html")
+
 FEEDS = (ATOM, JSON_FEED, RSS)
 #: In the order of our own preference, where a reader has none.
 FORMATS = (HTML, JSON, TEXT, MARKDOWN, *FEEDS, NINJS)

@@ -7,6 +7,7 @@ that `shared.article.markdown` has let through nh3.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from shared.article.formats.citations import (
     cited_copy,
     listed_sources,
 )
+from shared.article.formats.embedding import embedded
 from shared.article.formats.structured import live_blog
 from shared.article.order import displayed
 
@@ -35,6 +37,8 @@ _MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+#: A link to another of our pages; in copy, a bracket is never one.
+_OURS = re.compile(r'(<a (?:[^<>]*? )?href=")/(?!/)')
 #: More earlier pages than this are not all named.
 _PAGES_NAMED = 7
 
@@ -58,14 +62,24 @@ def _asset(name: str, *sources: str) -> Asset:
     return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending])
 
 
+def _embed_style() -> Asset:
+    style = files(_PACKAGE).joinpath("assets", "page.css").read_text("utf-8")
+    data = embedded(style).encode()
+    name = f"embed.{hashlib.sha256(data).hexdigest()[:12]}.css"
+    return Asset(name, data, _MEDIA_TYPES["css"])
+
+
 _LINKED = {
     "style": _asset("page.css", "page.css"),
+    "embed_style": _embed_style(),
     "history_style": _asset("history.css", "history.css"),
     "icon": _asset("icon.svg", "icon.svg"),
     "article_script": _asset("article.js", "follow.js", "article.js"),
     "front_script": _asset("front.js", "follow.js", "front.js"),
 }
 ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in _LINKED.values()}
+#: What other sites' pages name by an address that stays the same.
+EMBED_SCRIPT = _asset("embed.js", "embed.js")
 
 
 def _templates_digest() -> str:
@@ -166,6 +180,35 @@ def article_page(
         canonical=canonical(head, public_url),
         data=live_blog(head, body, oldest_first, listed, public_url=public_url),
     )
+
+
+def fragment(
+    head: Head,
+    body: Body,
+    updates: Sequence[Update],
+    *,
+    marked: Sequence[Update] = (),
+    public_url: str = "",
+) -> str:
+    """Return an article for other pages to show, as `article_page` has it, without a page's rest.
+
+    Its links begin with *public_url*, as they stand on another site.
+    """
+    every = {update.update_id: update for update in (*marked, *updates)}.values()
+    made = TEMPLATES.get_template("fragment.html").render(
+        head=head,
+        body_blocks=cited_blocks(body, body_sources(updates)),
+        key_events=key_events(head, every),
+        updates=displayed(head, updates),
+        corrections=corrections(every)[:LISTED],
+        earlier=_earlier(head),
+    )
+    return _OURS.sub(rf"\g<1>{public_url}/", made)
+
+
+def killed_fragment(head: Head) -> str:
+    """Return what stands in a killed article's place on another site's page."""
+    return TEMPLATES.get_template("withdrawn.html").render(head=head)
 
 
 def updates_page(

@@ -1,0 +1,57 @@
+"""A page of somebody else's, on an origin of its own, with a strict policy and a hostile style."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+#: What sites do to everything on their pages, and some to what is in others'.
+HOSTILE = """
+* { color: rgb(255, 0, 0) !important; letter-spacing: 9px !important; }
+* { font-family: monospace !important; }
+html { font-size: 41px; direction: rtl; }
+body { text-transform: uppercase; line-height: 4; visibility: visible; text-align: right; }
+h2, article, section, p, .update, .headline, #article, #updates { display: none !important; }
+a { pointer-events: none !important; }
+:root { --ink: yellow !important; --paper: yellow !important; }
+"""
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A gazette</title>
+<link rel="stylesheet" href="/hostile.css"></head><body><main><h1 id="own">The gazette</h1>
+<div id="before">Before.</div>{tags}<div id="after" class="update headline">After.</div>
+</main></body></html>
+"""
+
+
+@contextmanager
+def gazette(deliver: str, pages: dict[str, str]) -> Iterator[str]:
+    """Serve *pages*, the tags that each has by its path; yield the address."""
+    policy = (
+        f"default-src 'none'; script-src {deliver}; style-src 'self' {deliver}; "
+        f"connect-src {deliver}; img-src https:; base-uri 'none'"
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path in pages
+            style = self.path == "/hostile.css"
+            body = HOSTILE if style else PAGE.replace("{tags}", pages[self.path]) if found else ""
+            self.send_response(200 if found or style else 404)
+            self.send_header("content-type", "text/css" if style else "text/html; charset=utf-8")
+            self.send_header("content-security-policy", policy)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
