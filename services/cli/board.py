@@ -12,6 +12,7 @@ from services.cli.standing import Deliver, LaneStanding, Standing
 from services.cli.telling import counted, one_line
 from shared.runtime.backlog import Behind, Holding
 from shared.runtime.health import MAX_LAG_SECONDS
+from shared.runtime.subscribers import Subscribers
 
 GOOD, FAIR, BAD, QUIET = "green", "yellow", "bold red", "dim"
 #: A page that is older than this is worth a look; what is younger is work in progress.
@@ -52,6 +53,7 @@ def _facts(standing: Standing) -> Iterator[Text]:
     yield _fact("inbox", f"{counted(standing.waiting, 'event')} waiting{refused}")
     yield _fact("held", *_held(standing.holding))
     yield _fact("quarantine", *_quarantine(standing))
+    yield _fact("webhooks", *_webhooks(standing.subscribers))
     for number, deliver in enumerate(standing.delivers):
         yield _fact("" if number else "deliver", *_deliver(deliver))
 
@@ -100,6 +102,24 @@ def _quarantine(standing: Standing) -> tuple[str, str]:
         return "none", GOOD
     events = counted(sum(map(len, found.values())), "event")
     return f"{events} of {', '.join(sorted(found)[:3])}{', …' if len(found) > 3 else ''}", FAIR
+
+
+def _webhooks(found: Subscribers) -> tuple[str, str]:
+    if not found.many:
+        return "no subscriptions", ""
+    troubles = [
+        f"{number:,} {what}"
+        for number, what in (
+            (found.disabled, "disabled"),
+            (found.failing, "failing"),
+            (found.dead, "messages given up"),
+        )
+        if number
+    ]
+    said = [counted(found.many, "subscription")]
+    said += [f"{found.paused:,} paused"] if found.paused else []
+    said += [*troubles, f"{counted(found.waiting, 'article')} to tell"]
+    return ", ".join(said), FAIR if troubles else ""
 
 
 def _deliver(deliver: Deliver) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from shared.runtime.backlog import Behind, Holding, Wakeups, read_behind, read_w
 from shared.runtime.keys import INBOX, REFUSED
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import primaries
+from shared.runtime.subscribers import Subscribers
 
 #: Rates are means over this long, so that they don't flutter.
 RATE_SECONDS = 10.0
@@ -88,6 +89,7 @@ class Standing:
     delivers: Sequence[Deliver]
     quarantined: Mapping[str, Sequence[int]]
     holding: Holding = field(default_factory=Holding)
+    subscribers: Subscribers = field(default_factory=Subscribers)
     rates: Rates | None = None
 
     def total(self, figure: str) -> int:
@@ -235,6 +237,7 @@ def to_json(standing: Standing) -> dict[str, Any]:
         },
         "inbox": {"waiting": standing.waiting, "refused": standing.refused},
         "quarantine": standing.quarantined,
+        "subscriptions": asdict(standing.subscribers),
         "deliver": [_deliver(each) for each in standing.delivers],
         "lanes": [_lane(lane) for lane in standing.lanes],
     }

@@ -34,6 +34,7 @@ from shared.runtime.backlog import read_holding, together
 from shared.runtime.clock import monotonic, now
 from shared.runtime.lanes import Lanes
 from shared.runtime.redis import place
+from shared.runtime.subscribers import read_subscribers
 
 LOOK_SECONDS = 1.0
 #: A silent engine must not look as if nothing happened.
@@ -148,6 +149,7 @@ class Looker:
             waiting=waiting,
             refused=refused,
             delivers=await asyncio.gather(*asked),
+            subscribers=await read_subscribers(self._redis),
             quarantined=await read_quarantined(self._redis, self._lanes),
             rates=self._pace.at(monotonic(), filed, commits),
         )

@@ -22,6 +22,7 @@ from services.deliver.webhooks import forms, records, shown
 from services.deliver.webhooks.records import NoSuchSubscription
 from services.deliver.webhooks.subscribing import Subscribing, Wish
 from shared.contract.errors import InvalidEvent, WritethruError
+from shared.runtime import log
 from shared.runtime.clock import now
 from shared.runtime.dialing import Unreachable
 from shared.runtime.fetching import Outbound
@@ -57,6 +58,7 @@ def with_desk(
     Raises:
         Failure: there is no such subscription, or it can't be.
     """
+    log.configure("subscriptions", "error")
 
     async def run() -> _T:
         known = settings()

@@ -28,6 +28,7 @@ from shared.runtime.lanes import Lanes
 from shared.runtime.metric import Service
 from shared.runtime.metrics import MEDIA_TYPE, exposition, show
 from shared.runtime.redis import primaries
+from shared.runtime.subscribers import read_subscribers
 
 Checks = Callable[[], Awaitable[Mapping[str, Check]]]
 
@@ -110,7 +111,13 @@ class Internal:
                 waiting = sum(lane.unread + lane.pending for lane in wakeups)
                 return {"waiting": waiting, "events": events, "changes": changes}
             case "deliver":
-                return {}
+                found = await read_subscribers(redis)
+                return {
+                    "active": found.active,
+                    "paused": found.paused,
+                    "disabled": found.disabled,
+                    "untold": found.waiting,
+                }
 
 
 def _fullness(info: Mapping[str, Any]) -> tuple[float, int]:
@@ -133,6 +140,10 @@ class _Engine(NamedTuple):
     waiting: float = nan
     events: float = nan
     changes: float = nan
+    active: float = nan
+    paused: float = nan
+    disabled: float = nan
+    untold: float = nan
 
 
 @asynccontextmanager
@@ -182,3 +193,7 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_stream_entries", engine.events, stream="events")
     show("writethru_stream_entries", engine.changes, stream="changes")
+    show("writethru_subscriptions", engine.active, status="active")
+    show("writethru_subscriptions", engine.paused, status="paused")
+    show("writethru_subscriptions", engine.disabled, status="disabled")
+    show("writethru_webhooks_waiting", engine.untold)

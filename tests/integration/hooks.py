@@ -45,8 +45,8 @@ class Received:
 
     @property
     def steps(self) -> tuple[str, int, int]:
-        """The article, and between which versions it went."""
-        return self.data["article"], self.data["from"], self.data["to"]
+        """The article, and between which versions it went; a test message is about none."""
+        return self.data.get("article", ""), self.data.get("from", 0), self.data.get("to", 0)
 
 
 @dataclass

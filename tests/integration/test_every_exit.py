@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, count
+from typing import Any
 
 import httpx2
 import orjson
@@ -26,6 +27,7 @@ from shared.runtime.api_keys import create
 from shared.runtime.redis import connect
 from tests import builders
 from tests.builders import Envelope
+from tests.listening import Hook, listening
 from tests.stack import Stack
 from tests.waiting import until_sync
 
@@ -151,6 +153,36 @@ class Newsroom:
         assert answer.status_code in (200, 204, 302, 404, 410), (path, answer.text)
         return f"{answer.status_code} {answer.headers!r} {answer.text}"
 
+    def subscribe(self, hook: Hook) -> None:
+        """Have *hook* told all by webhook, what changed too."""
+        wish = {"url": hook.url, "payload": "full"}
+        answer = self.http.post(
+            f"{self.stack.deliver}/v1/subscriptions", json=wish, headers=self.reader
+        )
+        assert answer.status_code == 201, answer.text
+        self.hook, self.subscription = hook, answer.json()["id"]
+
+    def replayed(self, slug: str, last: int) -> str:
+        """Have the story told again from its beginning, and return all that was said of it.
+
+        Also what is shown of that, to who may see it.
+        """
+        self.hook.got.clear()
+        path = f"/v1/subscriptions/{self.subscription}"
+        answer = self.http.post(
+            f"{self.stack.deliver}{path}/replay", json={"article": slug}, headers=self.reader
+        )
+        assert answer.status_code == 202, answer.text
+        until_sync(lambda: any(self._reaches(body, slug, last) for body in list(self.hook.got)))
+        said = b"".join(self.hook.got).decode()
+        return said + self.get(path) + self.get(f"{path}/dead")
+
+    def _reaches(self, body: bytes, slug: str, last: int) -> bool:
+        data: dict[str, Any] = orjson.loads(body)["data"]
+        return data["article"] == slug and (
+            data.get("to") == last or data.get("status") == "killed"
+        )
+
     def events(self, path: str, last: str = "", until: tuple[str, int] | None = None) -> str:
         """Return what a stream says first, or up to the version of an article."""
         said = ""
@@ -179,11 +211,14 @@ async def _keys(url: str) -> list[str]:
 @pytest.fixture(scope="module")
 def newsroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
     folder = tmp_path_factory.mktemp("exits")
-    stack = Stack(folder, WRITETHRU_LOG_LEVEL="debug")
+    allowed = {"WRITETHRU_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    stack = Stack(folder, WRITETHRU_LOG_LEVEL="debug", **allowed)
     try:
-        newsroom = Newsroom(stack.ready())
-        _find_a_cursor(newsroom)
-        yield newsroom
+        with listening() as hook:
+            newsroom = Newsroom(stack.ready())
+            newsroom.subscribe(hook)
+            _find_a_cursor(newsroom)
+            yield newsroom
         newsroom.http.close()
         stack.end()
         assert _found(newsroom.gone, stack.said() + (stack.data / "engine.log").read_text()) == []
@@ -259,6 +294,7 @@ def _exits(newsroom: Newsroom, story: Story, last: int) -> Iterator[tuple[str, s
             yield path, newsroom.events(path)
     before = newsroom.cursor
     yield "/live", newsroom.events("/live", last=before, until=(story.slug, last))
+    yield "webhooks", newsroom.replayed(story.slug, last)
     ledger = f"/v1{article}/events"
     yield ledger, newsroom.get(ledger, newsroom.stack.ingest)
 

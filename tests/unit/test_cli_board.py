@@ -21,6 +21,7 @@ from services.cli.standing import (
     to_json,
 )
 from shared.runtime.backlog import Behind, Holding, Wakeups
+from shared.runtime.subscribers import Subscribers
 
 AT = datetime(2025, 11, 15, 5, 10, 44, tzinfo=UTC)
 MIB = 1024**2
@@ -70,6 +71,7 @@ def test_it_says_in_lines_how_everything_is() -> None:
     assert fact(at_rest, "behind") == "none"
     assert fact(at_rest, "held") == "none"
     assert fact(at_rest, "quarantine") == "none"
+    assert fact(at_rest, "webhooks") == "no subscriptions"
     assert fact(at_rest, "deliver") == "http://127.0.0.1:8080   214 of 10,000 readers"
 
 
@@ -88,6 +90,7 @@ def test_what_is_the_matter_is_told() -> None:
         waiting=1,
         refused=3,
         quarantined={"ferry": (2, 5), "pier": (1,)},
+        subscribers=Subscribers(7, 1, 1, failing=2, waiting=12, dead=3),
         delivers=(Deliver("http://127.0.0.1:8080", trouble="does not answer"),),
     )
 
@@ -96,6 +99,9 @@ def test_what_is_the_matter_is_told() -> None:
     assert fact(busy, "behind") == "2 articles, the longest for 4.2 s"
     assert fact(busy, "inbox") == "1 event waiting; 3 events refused"
     assert fact(busy, "quarantine") == "3 events of ferry, pier"
+    assert fact(busy, "webhooks") == (
+        "9 subscriptions, 1 paused, 1 disabled, 2 failing, 3 messages given up, 12 articles to tell"
+    )
     assert fact(busy, "deliver") == "http://127.0.0.1:8080   does not answer"
 
 

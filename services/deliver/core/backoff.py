@@ -42,10 +42,6 @@ class Schedule:
             return None
         return max(self.pauses[failed] * (1 + JITTER * chance), rest)
 
-    def is_over(self, failing_seconds: float) -> bool:
-        """Whether an endpoint that has failed for so long is to be disabled."""
-        return failing_seconds >= self.patience
-
 
 def outcome_of(status: int | None) -> Outcome:
     """Say what an answer's *status* means, None being no answer: a redirection is a failure."""

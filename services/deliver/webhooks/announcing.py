@@ -111,6 +111,8 @@ class Announcing:
             await self._catch_up(broken, places)
         whole = [entry for entry in entries if entry.lane not in tags]
         if whole:
+            # Afterwards, too: who subscribed before an entry was there is to hear of it.
+            await self._registry.refresh()
             await self._announce(whole)
             await self._keep_places(whole)
         return len(entries) >= ENTRIES_A_READ

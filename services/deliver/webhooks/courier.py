@@ -90,9 +90,10 @@ class Courier:
     async def _take_test(self) -> None:
         try:
             asked: Any = await self._redis.lpop(SUBSCRIPTIONS_TESTS)
+            if not asked:
+                return
+            await self._registry.refresh()  # it may have been made just now
         except RedisError:
-            return
-        if not asked:
             return
         name, _, message_id = asked.decode().partition(" ")
         if subscribed := self._registry.subscribed.get(name):
