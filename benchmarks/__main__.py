@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
 
 `python -m benchmarks renderers` measures how renderers share the work, `readers` what a live
-reader costs.
+reader costs, `pages` how many readers of a page deliver answers, `cost` what they cost the origin.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import asyncio
 import logging
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from benchmarks import one_more_update, readers, renderers
+from benchmarks import cost, one_more_update, pages, readers, renderers
 from benchmarks.document import machine, replace_section
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
@@ -46,7 +48,7 @@ async def run(url: str) -> list[str]:
 
 def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    if sys.argv[1:] in (["renderers"], ["readers"]):
+    if len(sys.argv) == 2 and sys.argv[1] in _SEVERAL:
         return _several(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         failures = asyncio.run(run(engine.url))
@@ -55,13 +57,19 @@ def main() -> int:
     return 1 if failures else 0
 
 
+_SEVERAL: dict[str, tuple[Callable[..., Any], Callable[..., Iterable[str]]]] = {
+    "renderers": (renderers.measure, renderers.table),
+    "readers": (readers.measure, readers.table),
+    "pages": (pages.measure, pages.table),
+    "cost": (cost.measure, cost.table),
+}
+
+
 def _several(what: str) -> int:
     """Measure what takes several processes."""
+    measure, table = _SEVERAL[what]
     with tempfile.TemporaryDirectory() as folder:
-        if what == "readers":
-            lines = list(readers.table(asyncio.run(readers.measure(Path(folder), tell))))
-        else:
-            lines = list(renderers.table(asyncio.run(renderers.measure(Path(folder), tell))))
+        lines = list(table(asyncio.run(measure(Path(folder), tell))))
     sys.stdout.write("\n".join(lines) + "\n")
     replace_section(what, "\n".join([*lines, "", machine("the embedded engine")]))
     return 0
