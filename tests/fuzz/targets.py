@@ -229,7 +229,7 @@ def _frame(data: bytes, text: str) -> None:
     except ValueError:
         assert re.search("[\n\r\0]", text)
         return
-    lines = made.decode("utf-8", "surrogateescape").split("\n")
+    lines = frames.bare(made).decode("utf-8", "surrogateescape").split("\n")
     fields: Mapping[str, str] = dict(line.split(": ", 1) for line in lines if line)
     assert lines[-2:] == ["", ""]
     assert fields["data"].encode("utf-8", "surrogateescape") == data

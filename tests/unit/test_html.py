@@ -236,3 +236,58 @@ def test_the_script_goes_out_without_remarks():
         if asset.name.endswith(".js"):
             assert b"\n//" not in asset.data
             assert b"  " not in asset.data
+
+
+def _properties(source: str) -> dict[str, list[str | None]]:
+    """Return what a page says of itself to those who share it, by name."""
+    found: dict[str, list[str | None]] = {}
+    for tag, facts in Reader(source).tags:
+        name = facts.get("property") or facts.get("name")
+        if tag == "meta" and name:
+            found.setdefault(name, []).append(facts["content"])
+    return found
+
+
+def test_a_page_that_is_shared_shows_headline_summary_picture_and_times():
+    shown = article(
+        published("Bridge & <ferry>", summary="It is open.", section="City", tags=["a", "b"],
+                  image={"url": "https://e.example/i.png", "alt": "A bridge"}, locale="en-GB",
+                  at="2026-03-01T09:00:00+01:00"),
+        posted("u1", at="2026-03-01T10:00:00Z"),
+    )  # fmt: skip
+    source = html.article_page(shown.head, shown.body, (), public_url="https://news.example")
+
+    said = _properties(source)
+
+    assert said["og:title"] == ["Bridge & <ferry>"]
+    assert said["og:type"] == ["article"]
+    assert said["og:url"] == ["https://news.example/articles/harbour-bridge"]
+    assert said["og:description"] == said["description"] == ["It is open."]
+    assert said["og:locale"] == ["en_GB"]
+    assert said["og:image"] == ["https://e.example/i.png"]
+    assert said["og:image:alt"] == ["A bridge"]
+    assert said["twitter:card"] == ["summary_large_image"]
+    assert said["article:published_time"] == ["2026-03-01T08:00:00Z"]
+    assert said["article:modified_time"] == ["2026-03-01T10:00:00Z"]
+    assert (said["article:section"], said["article:tag"]) == (["City"], ["a", "b"])
+
+
+def test_a_page_that_is_shared_leads_to_where_its_article_is_at_home():
+    at_home = "https://paper.example/bridge"
+    shown = article(published(canonical_url=at_home, image="https://e.example/i.png"))
+    source = page(shown)
+
+    assert _properties(source)["og:url"] == [at_home]
+    assert _properties(source)["og:image"] == ["https://e.example/i.png"]
+    assert ("link", {"rel": "canonical", "href": at_home}) in Reader(source).tags
+
+
+@pytest.mark.parametrize(("order", "there"), [("oldest-first", 1), ("newest-first", 0)])
+def test_a_reader_can_jump_to_the_latest_update_where_it_is_not_the_first(order, there):
+    source = page(article(published(update_order=order), posted("u1"), posted("u2")))
+
+    jumps = [facts for tag, facts in Reader(source).tags if facts.get("href") == "#newest"]
+    assert len(jumps) == there
+    if there:
+        assert source.index('id="u-u2"') < source.index('id="newest"')
+        assert source.index('id="newest"') < source.index("corrections-title")
