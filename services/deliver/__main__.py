@@ -53,11 +53,12 @@ def main() -> int:
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     internal = Internal("deliver")
     async with serving(internal, listener):
+        server = _server(settings, internal)
         await _check(settings)
         # The server sends itself the signal again once it has ended; then there is no more to do.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        await _server(settings, internal).serve()
+        await server.serve()
 
 
 def _limits(settings: Settings) -> Limits:

@@ -48,6 +48,7 @@ from shared.contract.errors import WritethruError
 from shared.runtime.dialing import ANYWHERE
 from shared.runtime.door import Door
 from shared.runtime.fetching import Outbound
+from shared.runtime.house import dress_from
 from shared.runtime.installation import Installation, await_installation
 from shared.runtime.internal import Internal
 from shared.runtime.redis import connect
@@ -70,6 +71,8 @@ def create_app(
     then what to watch; *pace* is that of webhooks.
     """
     memory = Memory()
+
+    dress_from(settings.templates)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -61,7 +61,7 @@ from services.deliver.streams import Streams
 from services.deliver.versions import Versions
 from services.deliver.waiting import Waiting
 from shared.article.article import Mark
-from shared.article.formats.html import ASSETS, EMBED_SCRIPT
+from shared.article.formats.dressing import ASSETS, EMBED_SCRIPT
 from shared.runtime.health import Check, check_engine, report
 
 #: Also in pages that take nothing from elsewhere unless it says that they may.

@@ -91,6 +91,8 @@ class Settings(BaseModel):
     """Who may read at all: everybody, or keys and links that may."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(as_origins)] = ("*",)
     """Origins whose pages may read what deliver answers; `*` for all."""
+    templates: Path | None = None
+    """The folder with a newsroom's own templates and styles."""
     archive_dir: Path | None = None
     """The folder for articles that were closed long ago; if not set, none leaves the engine."""
     archive_after: Annotated[int, Field(ge=0)] = 30 * 86_400

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from services.deliver.core.caching import LIVE_SECONDS, SETTLED_SECONDS
 from services.deliver.core.codings import coded
-from shared.article.formats.html import ASSETS
+from shared.article.formats.dressing import ASSETS
 from shared.runtime.engine import Engine
 from tests.builders import SLUG, closed, corrected, killed, posted, published, revised
 from tests.integration.newsstand import Newsstand, open_newsstand

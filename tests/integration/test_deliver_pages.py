@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from services.deliver.core.codings import LEAST_BYTES
 from services.deliver.guard import MAX_PATH_BYTES, MAX_QUERY_BYTES
 from shared.article.formats import json, text
-from shared.article.formats.html import ASSETS
+from shared.article.formats.dressing import ASSETS
 from shared.runtime.engine import Engine
 from tests.builders import (
     SLUG,
@@ -495,7 +495,8 @@ async def test_files_of_the_pages_are_kept_for_ever_under_names_of_their_content
     await stand.publish(published())
     key = await a_key(stand)
     version = await stand.get(f"{ARTICLE}/versions/1", **key)
-    pages = [version.text, *[(await stand.get(path)).text for path in (ARTICLE, "/")]]
+    paths = (ARTICLE, "/", f"{ARTICLE}.fragment.html")
+    pages = [version.text, *[(await stand.get(path)).text for path in paths]]
 
     for name, asset in ASSETS.items():
         answer = await stand.get(f"/static/{name}")

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from shared.article.article import Article, Body, Head
-from shared.article.formats import html
+from shared.article.formats import dressing, html
 from tests.builders import (
     article,
     closed,
@@ -176,7 +176,7 @@ def test_pages_have_no_style_and_no_script_of_their_own_inside():
         assert " style=" not in source
         assert not re.search(rf'<script(?![^>]* (src=|type="{re.escape(DATA)}"))', source)
         linked = re.findall(r'(?:src|href)="/static/([^"]+)"', source)
-        assert set(linked) <= set(html.ASSETS)
+        assert set(linked) <= set(dressing.ASSETS)
         assert len(linked) == 3
 
 
@@ -203,7 +203,7 @@ def test_a_page_that_says_try_again_does_so_by_itself():
 
 
 def _size(name: str) -> int:
-    (asset,) = (each for each in html.ASSETS.values() if each.name.startswith(f"{name}."))
+    (asset,) = (each for each in dressing.ASSETS.values() if each.name.startswith(f"{name}."))
     return len(gzip.compress(asset.data))
 
 
@@ -217,22 +217,22 @@ def test_a_page_with_all_that_it_loads_is_light():
     shown = article(published("A headline of the usual length, more or less", LONG_BODY),
                     *(posted(f"u{n}", PARAGRAPH) for n in range(7)))  # fmt: skip
     source = page(shown).encode()
-    linked = [asset for name, asset in html.ASSETS.items() if name.encode() in source]
+    linked = [asset for name, asset in dressing.ASSETS.items() if name.encode() in source]
     assert len(source) < 30_000
     assert len(gzip.compress(source)) + sum(len(gzip.compress(a.data)) for a in linked) < 15_000
 
 
 def test_a_file_s_name_changes_with_its_content_only():
-    for name, asset in html.ASSETS.items():
+    for name, asset in dressing.ASSETS.items():
         assert re.fullmatch(
             r"(article|embed|front|history|icon|page)\.[0-9a-f]{12}\.(css|js|svg)", name
         )
         assert asset.name == name
-    assert len({asset.data for asset in html.ASSETS.values()}) == len(html.ASSETS)
+    assert len({asset.data for asset in dressing.ASSETS.values()}) == len(dressing.ASSETS)
 
 
 def test_the_script_goes_out_without_remarks():
-    for asset in html.ASSETS.values():
+    for asset in dressing.ASSETS.values():
         if asset.name.endswith(".js"):
             assert b"\n//" not in asset.data
             assert b"  " not in asset.data

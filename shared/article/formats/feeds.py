@@ -18,7 +18,8 @@ from markupsafe import Markup
 
 from shared.article.article import Article, Head, Note, Update, newest_numbers
 from shared.article.editing import gist
-from shared.article.formats.html import TEMPLATES, canonical
+from shared.article.formats.dressing import TEMPLATES
+from shared.article.formats.html import canonical
 from shared.contract.acts import Image
 
 #: What links begin with where nobody says where readers are.

@@ -6,17 +6,13 @@ that `shared.article.markdown` has let through nh3.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 
 from babel.core import Locale
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from rjsmin import jsmin
 
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.dates import cadence, date, date_time, rfc3339
@@ -27,69 +23,14 @@ from shared.article.formats.citations import (
     cited_copy,
     listed_sources,
 )
-from shared.article.formats.embedding import embedded
+from shared.article.formats.dressing import TEMPLATES
 from shared.article.formats.structured import live_blog
 from shared.article.order import displayed
 
-_PACKAGE = "shared.article.formats"
-_MEDIA_TYPES = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
 #: A link to another of our pages; in copy, a bracket is never one.
 _OURS = re.compile(r'(<a (?:[^<>]*? )?href=")/(?!/)')
 #: More earlier pages than this are not all named.
 _PAGES_NAMED = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file that pages link to. Its *name* carries its content, so it may be kept for ever."""
-
-    name: str
-    data: bytes
-    media_type: str
-
-
-def _asset(name: str, *sources: str) -> Asset:
-    """Return *sources* as one file, scripts without remarks and spare white space."""
-    folder = files(_PACKAGE).joinpath("assets")
-    text = "".join(folder.joinpath(source).read_text("utf-8") for source in sources)
-    stem, _, ending = name.rpartition(".")
-    data = (jsmin(text) if ending == "js" else text).encode()
-    digest = hashlib.sha256(data).hexdigest()[:12]
-    return Asset(f"{stem}.{digest}.{ending}", data, _MEDIA_TYPES[ending])
-
-
-def _embed_style() -> Asset:
-    style = files(_PACKAGE).joinpath("assets", "page.css").read_text("utf-8")
-    data = embedded(style).encode()
-    name = f"embed.{hashlib.sha256(data).hexdigest()[:12]}.css"
-    return Asset(name, data, _MEDIA_TYPES["css"])
-
-
-_LINKED = {
-    "style": _asset("page.css", "page.css"),
-    "embed_style": _embed_style(),
-    "history_style": _asset("history.css", "history.css"),
-    "icon": _asset("icon.svg", "icon.svg"),
-    "article_script": _asset("article.js", "follow.js", "article.js"),
-    "front_script": _asset("front.js", "follow.js", "front.js"),
-}
-ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in _LINKED.values()}
-#: What other sites' pages name by an address that stays the same.
-EMBED_SCRIPT = _asset("embed.js", "embed.js")
-
-
-def _templates_digest() -> str:
-    found = sorted(files(_PACKAGE).joinpath("templates").iterdir(), key=lambda item: item.name)
-    templates = b"".join(item.read_bytes() for item in found)
-    return hashlib.sha256(templates + "".join(ASSETS).encode()).hexdigest()[:8]
-
-
-#: Part of the ETags of HTML: the same article through other templates is another page.
-TEMPLATE_REVISION = _templates_digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +65,17 @@ def _direction(locale: str) -> str:
     return Locale.parse(locale, sep="-").text_direction
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader(_PACKAGE, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "safe_html": Markup,
-        "moment": moment,
-        "cadence": cadence,
-        "direction": _direction,
-        "cited_copy": cited_copy,
-        "listed_sources": listed_sources,
-        "gist": gist,
-        "link": _link,
-    }
-    environment.globals |= {"published": _published, "provenances": PROVENANCES}
-    environment.globals |= {name: asset.name for name, asset in _LINKED.items()}
-    return environment
-
-
-TEMPLATES = _environment()
+TEMPLATES.filters |= {
+    "safe_html": Markup,
+    "moment": moment,
+    "cadence": cadence,
+    "direction": _direction,
+    "cited_copy": cited_copy,
+    "listed_sources": listed_sources,
+    "gist": gist,
+    "link": _link,
+}
+TEMPLATES.globals |= {"published": _published, "provenances": PROVENANCES}
 
 
 def article_page(

@@ -16,10 +16,13 @@ from markupsafe import escape
 from shared.article.article import PAGE_SIZE, Body, Head, Update
 from shared.article.editing import LISTED, corrections, key_events
 from shared.article.formats.citations import body_numbers, body_sources, cited_blocks, own_sources
-from shared.article.formats.html import TEMPLATES, moment
+from shared.article.formats.dressing import TEMPLATES
+from shared.article.formats.html import moment
 from shared.article.formats.json import killed as killed_facts
 
-_PARTS: Any = TEMPLATES.get_template("parts.html").module
+
+def _parts() -> Any:
+    return TEMPLATES.get_template("parts.html").module
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def change(
 
 def killed(head: Head) -> dict[str, Any]:
     """Return what stands in the place of a killed article."""
-    return {**killed_facts(head), "html": str(_PARTS.withdrawn(head))}
+    return {**killed_facts(head), "html": str(_parts().withdrawn(head))}
 
 
 def _taken(each: Taken, head: Head) -> dict[str, Any]:
@@ -77,8 +80,8 @@ def _taken(each: Taken, head: Head) -> dict[str, Any]:
         "id": update.update_id,
         "number": update.number,
         "kind": each.kind,
-        "html": str(_PARTS.show_update(update, head)).strip(),
-        "sources": str(_PARTS.show_sources(update, head)).strip(),
+        "html": str(_parts().show_update(update, head)).strip(),
+        "sources": str(_parts().show_sources(update, head)).strip(),
     }
 
 
@@ -86,9 +89,9 @@ def _counts(head: Head) -> dict[str, Any]:
     """Return what any change may have changed, by the ids of its places."""
     updated = head.updated_at
     return {
-        "updated": _PARTS.time(moment(updated, head)) if updated else "",
-        "count": _PARTS.count(head.update_count),
-        "reading": _PARTS.reading(head),
+        "updated": _parts().time(moment(updated, head)) if updated else "",
+        "count": _parts().count(head.update_count),
+        "reading": _parts().reading(head),
     }
 
 
@@ -96,8 +99,8 @@ def _title(head: Head) -> dict[str, Any]:
     return {
         "headline": escape(head.headline),
         "summary": escape(head.summary or ""),
-        "byline": _PARTS.byline(head),
-        "promise": _PARTS.status_line(head),
+        "byline": _parts().byline(head),
+        "promise": _parts().status_line(head),
         "note": escape(head.note.note if head.note else ""),
     }
 
@@ -106,13 +109,13 @@ def _lists(head: Head, since: int, taken: Sequence[Taken], beside: Beside) -> di
     every = {each.update_id: each for each in (*beside.marked, *beside.updates)}.values()
     parts: dict[str, Any] = {}
     if head.keyed > since:
-        parts["key-events"] = _PARTS.key_event_items(key_events(head, every), head)
+        parts["key-events"] = _parts().key_event_items(key_events(head, every), head)
     if head.noted > since:
-        parts["corrections"] = _PARTS.correction_items(corrections(every)[:LISTED], head)
+        parts["corrections"] = _parts().correction_items(corrections(every)[:LISTED], head)
     cites_otherwise = head.sourced > since and _may_cite_otherwise(beside, taken)
     if head.body.version > since or cites_otherwise:
         blocks = cited_blocks(beside.body, body_sources(beside.updates))
-        parts["body"] = _PARTS.blocks(blocks)
+        parts["body"] = _parts().blocks(blocks)
     return parts
 
 
