@@ -161,12 +161,12 @@ def _routes(
     public_url: str,
     telling: Sequence[Purging],
 ) -> Routes:
+    standings = Standings(hub)
     feeds: Feeds = {
-        "json": ChangeFeed(reading, as_facts),
-        "html": ChangeFeed(reading, Parts(reading)),
+        "json": ChangeFeed(reading, as_facts, standings),
+        "html": ChangeFeed(reading, Parts(reading), standings),
     }
     channels = Channels(hub, feeds, streams)
-    standings = Standings(hub)
     latest = Latest(reading, hub, standings, public_url)
     history = History(redis, reading)
     kept: Kept[Answer] = Kept(KEPT_BYTES, "versions")

@@ -10,10 +10,12 @@ from services.deliver.core import frames
 from services.deliver.core.cursors import mark_id
 from services.deliver.kept import Kept
 from services.deliver.reading import Reading
+from services.deliver.standing import Standings
 from shared.article.article import Head, Mark
 from shared.article.formats import json
 from shared.contract.canonical import short
 from shared.contract.errors import Refused
+from shared.runtime.clock import monotonic
 from shared.runtime.snapshots import Change, Changes, moving
 
 KEPT_BYTES = 32 * 1024 * 1024
@@ -58,8 +60,9 @@ Form = Literal["json", "html"]
 class ChangeFeed:
     """Tells readers what they lack, as *write* has it; the answers given last are kept."""
 
-    def __init__(self, reading: Reading, write: Writer) -> None:
+    def __init__(self, reading: Reading, write: Writer, standings: Standings) -> None:
         self._reading = reading
+        self._standings = standings
         self._write = write
         self._kept: Kept[News] = Kept(KEPT_BYTES, "changes")
 
@@ -70,7 +73,9 @@ class ChangeFeed:
             Refused: there is no such article.
             Busy: it can't be read at the moment.
         """
+        standing, asked = self._standings.of(slug), monotonic()
         stand = await self._reading.stand(slug)
+        standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
         return await self._kept.get((slug, since, stand), lambda: self._read(slug, since))

@@ -38,6 +38,12 @@ _REMEMBER = "writethru.remember"
 #: What a 304 leaves out.
 _OF_BODIES = (b"accept-ranges", b"content-encoding", b"content-length", b"content-type")
 
+_BEGINNINGS = {
+    200: b"HTTP/1.1 200 OK\r\n",
+    204: b"HTTP/1.1 204 No Content\r\n",
+    304: b"HTTP/1.1 304 Not Modified\r\n",
+}
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -57,11 +63,13 @@ class _Page:
     """One answer, whole and as 304. With what the server adds, it is put together once a second."""
 
     __slots__ = (
-        *("body", "etag", "format", "given", "head", "idle", "lines", "same", "standings", "wires"),
+        *("body", "etag", "format", "given", "head", "idle"),
+        *("lines", "same", "standings", "status", "wires"),
     )
 
-    def __init__(self, holding: _Holding, headers: Headers, body: bytes) -> None:
+    def __init__(self, holding: _Holding, status: int, headers: Headers, body: bytes) -> None:
         self.format, self.standings = holding
+        self.status = status
         self.etag = dict(headers).get(b"etag")
         self.head = _lines(headers)
         self.same = _lines([each for each in headers if each[0] not in _OF_BODIES])
@@ -80,8 +88,8 @@ class _Page:
         """Return the 304 for who has it, or the whole."""
         if server is not self.lines:
             added = _lines(server)
-            whole = b"HTTP/1.1 200 OK\r\n" + added + self.head + b"\r\n" + self.body
-            same = b"HTTP/1.1 304 Not Modified\r\n" + added + self.same + b"\r\n"
+            whole = _BEGINNINGS[self.status] + added + self.head + b"\r\n" + self.body
+            same = _BEGINNINGS[304] + added + self.same + b"\r\n"
             self.lines, self.wires = server, (whole, same)
         self.given[known] += 1
         return self.wires[known]
@@ -89,7 +97,7 @@ class _Page:
     def counted(self) -> None:
         """Count what was given since this was called last, and how often that was nothing."""
         self.idle = 0 if any(self.given) else self.idle + 1
-        for status, given in zip(("200", "304"), self.given, strict=True):
+        for status, given in zip((str(self.status), "304"), self.given, strict=True):
             if given:
                 count("writethru_answers_total", given, format=self.format, status=status)
         self.given = [0, 0]
@@ -182,7 +190,8 @@ class Memory:
         headers: Headers = [(name.lower(), value) for name, value in start["headers"]]
         facts = dict(headers)
         shared = facts.get(b"cache-control", b"").startswith(b"public")
-        if holding is None or start["status"] != 200 or not shared or len(body) > LONGEST_PAGE:
+        answered = start["status"] in (200, 204)
+        if holding is None or not (answered and shared) or len(body) > LONGEST_PAGE:
             return
         names = tuple(part.strip().lower() for part in facts.get(b"vary", b"").split(b","))
         given = [name for name, _ in scope["headers"] if name in names]
@@ -190,7 +199,7 @@ class Memory:
         if len(given) != len(set(given)) or any(each.until <= now for each in holding.standings):
             return
         fields = dict(scope["headers"])
-        page = _Page(holding, headers, body)
+        page = _Page(holding, start["status"], headers, body)
         self._put(_target(scope), names, tuple(map(fields.get, names)), page)
 
     def _put(

@@ -170,6 +170,7 @@ class Routes:
         slug, number = slug_of(request), number_of(request.path_params["number"])
         if number is None:
             return await self.elsewhere(request, "Pages are counted from 1.")
+        may_remember(request.scope, HTML.name, self.standings.of(slug))
         return await respond(request, await self.pages.updates(slug, number, _for_errors(request)))
 
     async def update(self, request: Request) -> Response:
@@ -186,6 +187,7 @@ class Routes:
         """List an article's corrections and retractions."""
         slug, named = slug_of(request), request.url.path.endswith(".json")
         how = JSON if named else await self._format(request, slug, None, (HTML, JSON))
+        may_remember(request.scope, how.name, self.standings.of(slug))
         answer = await self.pages.corrections(slug, how)
         return await respond(request, answer, varies=not named)
 
@@ -205,6 +207,7 @@ class Routes:
             if (news := await self.feeds["json"].since(slug, NOWHERE)).kind == "killed":
                 return await _told(request, news)
             raise
+        may_remember(request.scope, "changes", self.standings.of(slug))
         news = await self.feeds[form].since(slug, since)
         if news.kind == "nothing" and wait:
             await self.waiting.for_news(request, slug, form, news.to, wait)

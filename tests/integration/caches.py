@@ -16,9 +16,9 @@ Kind = Literal["varnish", "nginx"]
 
 
 @contextmanager
-def cache(kind: Kind, folder: Path, origin: int) -> Iterator[int]:
+def cache(kind: Kind, folder: Path, origin: int, port: int | None = None) -> Iterator[int]:
     """Run a cache before the deliver on port *origin*; yield its own port."""
-    port = free_port()
+    port = port or free_port()
     command = (_varnish if kind == "varnish" else _nginx)(folder, origin, port)
     with running(command, folder / f"{kind}.log"):
         yield port

@@ -22,6 +22,7 @@ from tests.waiting import until
 
 ARTICLE = f"/articles/{SLUG}"
 PATHS = (ARTICLE, f"{ARTICLE}.json", f"{ARTICLE}.txt", f"{ARTICLE}.atom", "/", "/latest.json")
+POLLED = (f"{ARTICLE}/changes?since=1", f"{ARTICLE}/pages/1", f"{ARTICLE}/corrections")
 
 
 @dataclass
@@ -111,7 +112,7 @@ async def hot(redis: Redis, engine: Engine, asked: list[str]) -> AsyncIterator[H
 
 async def test_memory_answers_to_the_byte_what_the_long_way_does(hot):
     await hot.stand.publish(published(), posted("u1"))
-    for path in PATHS:
+    for path in (*PATHS, *POLLED):
         for coding in ("br", "gzip", "identity"):
             async with hot.line() as line:
                 lines = [
@@ -205,6 +206,24 @@ async def test_a_change_is_in_the_next_answer(hot):
             for path in PATHS:
                 # never back to an older one
                 assert f"Bridge {number}".encode() in (await hot.remembered(line, path)).body
+
+
+async def test_who_polls_is_told_from_memory_that_there_is_nothing_and_then_what_is_new(hot):
+    await hot.stand.publish(published(), posted("u1"))
+    path = f"{ARTICLE}/changes?since=2"
+    async with hot.line() as line:
+        first = await line.get(path)
+        for _ in range(3):
+            assert await hot.remembered(line, path) == first
+        assert first.status == 204
+
+        await hot.stand.publish(posted("u2", "The tide has turned."))
+
+        async def told() -> bool:
+            return b"The tide has turned." in (await line.get(path)).body
+
+        await until(told)
+        assert b"The tide has turned." in (await hot.remembered(line, path)).body
 
 
 async def test_a_kill_ends_all_that_is_remembered_of_an_article(hot):
@@ -309,3 +328,30 @@ async def test_another_origin_is_answered_for_itself(redis, engine, asked):
 
                 said = answer.headers.get("access-control-allow-origin")
                 assert said == (origin if origin in origins else None)
+
+
+async def test_a_process_that_is_behind_hands_no_cache_an_older_page(redis, engine, asked):
+    # given two processes, of which one hears of nothing and has a page in memory
+    async with (
+        open_newsstand(redis, engine.url) as first,
+        open_newsstand(redis, engine.url) as behind,
+    ):
+        await first.publish(published(), posted("u1"))
+        hub = memory_of(behind)._hub
+        assert hub is not None
+        hub._listeners.clear()
+        hot = Hot(behind, asked)
+        path = f"{ARTICLE}.json"
+        async with hot.line() as line:
+            older = await hot.remembered(line, path)
+
+            # when a cache that was answered by the other asks it about the newer page
+            await first.publish(posted("u2"))
+            newer = (await first.get(path, accept_encoding="identity")).headers["etag"]
+            assert newer != older.headers["etag"]
+            answer = await line.get(path, f"If-None-Match: {newer}")
+
+            # then that is still the page
+            assert (answer.status, answer.headers["etag"]) == (304, newer)
+            # and it is from now on to who asks without one
+            assert (await line.get(path)).headers["etag"] == newer
