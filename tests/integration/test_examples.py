@@ -14,6 +14,7 @@ import orjson
 import pytest
 from redis import Redis
 
+from tests.builders import posted
 from tests.stack import Stack
 from tests.waiting import until_sync
 
@@ -44,10 +45,30 @@ class Published:
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
+    def post(self, slug: str, update_id: str) -> None:
+        """Append a post of an update to the inbox, as systems inside do."""
+        event = posted(update_id, slug=slug, source="/newsroom/swim")
+        with Redis.from_url(self.stack.redis_url) as redis:
+            redis.xadd("writethru:inbox", {"data": orjson.dumps(event)})
+
+    def chain(self, slug: str) -> str:
+        """Return the chain of the article as readers have it."""
+        return str(self.stack.get(f"/articles/{slug}.json").json()["chain"])
+
+    def only_last_change_of(self, slug: str, last: dict[str, str]) -> None:
+        """Set *last* so that, of what the streams have, only the last change of *slug* is new."""
+        with Redis.from_url(self.stack.redis_url, decode_responses=True) as redis:
+            for stream in last:
+                entries: Any = redis.xrevrange(stream, count=2)
+                found = [each for each, change in entries if change["article"] == slug]
+                last[stream] = entries[0][0] if entries else "0"
+                if found:
+                    last[stream] = entries[1][0] if len(entries) > 1 else "0"
+
     @contextmanager
     def running(self, folder: Path, name: str, *words: str) -> Iterator[Path]:
         """Run an example meanwhile; yield the file that it prints into."""
-        said = folder / f"{name}.{'.'.join(words)}.log"
+        said = folder / f"{name}.{'.'.join(Path(each).name for each in words)}.log"
         with said.open("ab") as log:
             process = subprocess.Popen(
                 [*_program(name), EXAMPLES / name, *words],
@@ -141,6 +162,45 @@ def test_redis_py_follows_the_changes(published: Published, tmp_path: Path) -> N
 
         assert "Traceback" not in said.read_text()
         assert "writethru.update.posted" in said.read_text()
+
+
+def test_redis_py_loses_nothing_and_tells_nothing_twice_over_runs(
+    published: Published, tmp_path: Path
+) -> None:
+    kept, slug = tmp_path / "place.json", "harbour-swim"
+    published.run("inbox_faststream.py")
+    version = published.stack.page(slug, 2)["version"]
+
+    def told(said: Path) -> list[str]:
+        lines = said.read_text().splitlines()
+        return [line.split()[1] for line in lines if line.startswith(f"{slug} ")]
+
+    def done() -> bool:
+        return kept.exists() and published.chain(slug) in kept.read_text()
+
+    # Given a run that was killed, and changes since
+    with published.running(tmp_path, "changes_redis.py", str(kept)) as said:
+        until_sync(done, 30)
+    before = told(said)
+    published.post(slug, "while-nobody-listens")
+    published.stack.page(slug, version + 1)
+
+    # When another run goes on, it tells what it lacks, and nothing that was told
+    with published.running(tmp_path, "changes_redis.py", str(kept)):
+        until_sync(done, 30)
+    assert told(said) == [*before, f"{version}..{version + 1}"]
+
+    # And a run that died before it kept its place finds the last entry again, and knows it
+    state = orjson.loads(kept.read_bytes())
+    state["last"] = dict.fromkeys(state["last"], "0")
+    state["done"] = {slug: published.chain(slug)}
+    published.only_last_change_of(slug, state["last"])
+    kept.write_bytes(orjson.dumps(state))
+    published.post(slug, "once-more")
+    with published.running(tmp_path, "changes_redis.py", str(kept)):
+        until_sync(done, 30)
+    assert told(said)[-1] == f"{version + 1}..{version + 2}"
+    assert told(said)[:-1] == [*before, f"{version}..{version + 1}"]
 
 
 def test_faststream_shares_the_changes_out_and_goes_on_where_it_was(
