@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -103,6 +104,7 @@ def _campaign(options: argparse.Namespace, folder: Path, tell: Tell) -> tuple[li
     _show(report.rows(outcome))
     if options.report:
         report.write(outcome, options.report)
+        shutil.copy(folder / "journal.ndjson", options.report.with_suffix(".ndjson"))
     return report.document(outcome), _verdict(outcome.findings)
 
 

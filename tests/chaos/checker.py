@@ -37,6 +37,7 @@ class Client:
     """What the client wrote down of one article: what it meant, in its order, and was told."""
 
     meant: list[str] = field(default_factory=list)
+    embargoed: set[str] = field(default_factory=set)
     told: dict[str, Json] = field(default_factory=dict)
 
 
@@ -47,7 +48,10 @@ def read_journal(path: Path) -> dict[str, Client]:
         for line in lines:
             entry = orjson.loads(line)
             if event := entry.get("meant"):
-                found.setdefault(event["subject"], Client()).meant.append(event["id"])
+                client = found.setdefault(event["subject"], Client())
+                client.meant.append(event["id"])
+                if "embargo_until" in event["data"]:
+                    client.embargoed.add(event["id"])
             else:
                 told = entry["told"]
                 found[told["article"]].told[told["id"]] = told
@@ -158,7 +162,8 @@ def _ledger(client: Client, found: Sequence[Json]) -> Iterator[tuple[str, str]]:
             yield "I6", f"{event_id} was acknowledged as event {seq}, and is lost"
         elif told["chain"] != found[seq - 1]["chain"]:
             yield "I6", f"the receipt of event {seq} has another chain than the ledger"
-    seqs = [client.told[each]["seq"] for each in client.meant if each in client.told]
-    placed = [seq for seq in seqs if seq is not None]
+    # What was under embargo has its place when that ended, though its receipt may come after that.
+    known = [client.told[each] for each in client.meant if each in client.told]
+    placed = [each["seq"] for each in known if each["id"] not in client.embargoed and each["seq"]]
     if placed != sorted(placed):
         yield "order", "events stand in another order than they were filed in"

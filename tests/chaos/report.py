@@ -30,6 +30,7 @@ def rows(outcome: Outcome) -> Iterator[Row]:
     yield "in articles", f"{outcome.articles:,}"
     yield "requests without an answer", f"{desks['no answer']:,}"
     yield "answers that nobody knows, or busy", f"{desks['durability-timeout'] + desks['busy']:,}"
+    yield "stored, though their first answer was lost", f"{desks['duplicate']:,}"
     yield "sent again after their receipt", f"{desks['repeated']:,}"
     yield "other words under a known id", f"{desks['forged']:,}"
     yield "streams opened, and resumed", f"{readers['opened']:,}, {readers['resumed']:,}"

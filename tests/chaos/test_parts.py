@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import Envelope
 from tests.chaos.checker import Client, _ledger, read_journal
 from tests.chaos.desk import Journal
 from tests.chaos.plan import WEIGHTS, by_count, endless
@@ -33,11 +34,15 @@ def test_some_articles_have_one_event_ever():
     assert 0.7 * COLD_SHARE < lengths.count(1) / 400 < 1.4 * COLD_SHARE
 
 
+def meant(name: str, **data: str) -> Envelope:
+    return {"subject": "s", "id": name, "data": data}
+
+
 @pytest.fixture
 def client(tmp_path) -> Client:
     """Three events that were acknowledged, and one that was held."""
     journal = Journal(tmp_path / "journal.ndjson")
-    journal.meant([{"subject": "s", "id": name} for name in ("a", "b", "held", "c")])
+    journal.meant([meant("a"), meant("b"), meant("held", embargo_until="soon"), meant("c")])
     for place, name in enumerate(("a", "b", "c"), 1):
         journal.told(
             {"article": "s", "id": name, "status": "accepted", "seq": place, "chain": f"{name}!"}
@@ -80,3 +85,9 @@ def test_receipts_in_another_order_than_the_events_were_filed_in_are_found(clien
     client.meant.reverse()
 
     assert faults(client, "abch") == ["order"]
+
+
+def test_what_was_under_embargo_has_its_place_when_that_ended(client):
+    client.told["held"] |= {"seq": 4, "chain": "h!"}
+
+    assert faults(client, "abch") == []

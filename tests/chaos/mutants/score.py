@@ -15,7 +15,10 @@ from tests.chaos.plan import endless
 
 SITE = Path(__file__).parent / "site"
 ROOT = Path(__file__).parents[3]
-DRAIN_SECONDS = 15.0
+DRAIN_SECONDS = 10.0
+#: Few articles that move on fast: most bugs show where one thing comes upon another.
+HOT = Load(desks=8, rate=300.0, at_once=3, open_at_once=1)
+PACE, FAIL = 1.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ def hunt(name: str, seconds: float, seed: int, folder: Path) -> Score:
     """Let a campaign run against the mutant *name* until it finds something, or time is up."""
     hunted = Campaign(
         seed=seed,
-        faults=endless(seed),
+        faults=endless(seed, PACE),
         seconds=seconds,
-        load=Load(rate=80.0),
-        fail=10.0,
+        load=HOT,
+        fail=FAIL,
         impatient=True,
         drain_seconds=DRAIN_SECONDS,
         environ=environ(name),
