@@ -1,0 +1,1 @@
+"""Conformance: what readers and subscribers may rely on, asked of any server by its address."""
