@@ -38,10 +38,11 @@ _REMEMBER = "writethru.remember"
 #: What a 304 leaves out.
 _OF_BODIES = (b"accept-ranges", b"content-encoding", b"content-length", b"content-type")
 
+_SAME = 304
 _BEGINNINGS = {
     200: b"HTTP/1.1 200 OK\r\n",
     204: b"HTTP/1.1 204 No Content\r\n",
-    304: b"HTTP/1.1 304 Not Modified\r\n",
+    _SAME: b"HTTP/1.1 304 Not Modified\r\n",
 }
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -60,7 +61,7 @@ def may_remember(scope: Scope, format_name: str, *standings: Standing) -> None:
 
 
 class _Page:
-    """One answer, whole and as 304. With what the server adds, it is put together once a second."""
+    """One answer, whole and as 304, or as 304 alone; put together once a second, for the date."""
 
     __slots__ = (
         *("body", "etag", "format", "given", "head", "idle"),
@@ -89,7 +90,7 @@ class _Page:
         if server is not self.lines:
             added = _lines(server)
             whole = _BEGINNINGS[self.status] + added + self.head + b"\r\n" + self.body
-            same = _BEGINNINGS[304] + added + self.same + b"\r\n"
+            same = _BEGINNINGS[_SAME] + added + self.same + b"\r\n"
             self.lines, self.wires = server, (whole, same)
         self.given[known] += 1
         return self.wires[known]
@@ -141,8 +142,10 @@ class Memory:
         if page is None or not self._holds(page):
             return None
         known = fields.get(b"if-none-match")
+        if known is None:
+            return page.wire(False, server) if page.status != _SAME else None
         # Who has another one may have a newer one: that is for the engine to say.
-        return page.wire(known is not None, server) if known in (None, page.etag) else None
+        return page.wire(True, server) if known == page.etag else None
 
     def _holds(self, page: _Page) -> bool:
         now = monotonic()
@@ -190,7 +193,7 @@ class Memory:
         headers: Headers = [(name.lower(), value) for name, value in start["headers"]]
         facts = dict(headers)
         shared = facts.get(b"cache-control", b"").startswith(b"public")
-        answered = start["status"] in (200, 204)
+        answered = start["status"] in (200, 204, _SAME)
         if holding is None or not (answered and shared) or len(body) > LONGEST_PAGE:
             return
         names = tuple(part.strip().lower() for part in facts.get(b"vary", b"").split(b","))
@@ -200,7 +203,10 @@ class Memory:
             return
         fields = dict(scope["headers"])
         page = _Page(holding, start["status"], headers, body)
-        self._put(_target(scope), names, tuple(map(fields.get, names)), page)
+        target, values = _target(scope), tuple(map(fields.get, names))
+        before = self._at[target].pages.get(values) if target in self._at else None
+        if page.status != _SAME or before is None or _over(before, now):
+            self._put(target, names, values, page)
 
     def _put(
         self,

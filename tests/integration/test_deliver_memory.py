@@ -132,6 +132,21 @@ async def test_memory_answers_to_the_byte_what_the_long_way_does(hot):
                 assert (short.status, short) == (304, long)
 
 
+async def test_where_all_have_the_page_they_are_told_so_from_memory(hot):
+    await hot.stand.publish(published())
+    path = f"{ARTICLE}.json"
+    page = await hot.stand.get(path, accept_encoding="identity")
+    memory_of(hot.stand)._at.clear()
+    async with hot.line() as line:
+        known = f"If-None-Match: {page.headers['etag']}"
+
+        assert (await hot.remembered(line, path, known)).status == 304
+        # who hasn't gets it whole, and from then on both do
+        assert (await line.get(path)).body == page.content
+        assert (await hot.remembered(line, path)).body == page.content
+        assert (await hot.remembered(line, path, known)).status == 304
+
+
 async def test_forms_and_codings_are_not_mixed_up(hot):
     await hot.stand.publish(published(body="It is open, and cars wait. " * 30))
     async with hot.line() as line:
