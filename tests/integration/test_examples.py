@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from redis import Redis
 
 from tests.builders import posted
-from tests.stack import Stack
+from tests.stack import Stack, free_ports
 from tests.waiting import until_sync
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -90,7 +91,7 @@ def _program(name: str) -> list[str]:
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     folder = tmp_path_factory.mktemp("examples")
-    stack = Stack(folder)
+    stack = Stack(folder, WRITETHRU_OUTBOUND_ALLOW="127.0.0.0/8")
     try:
         stack.ready()
         words = ("keys", "create", "examples", "--scope", "publish", "--scope", "correct")
@@ -227,6 +228,38 @@ def test_faststream_shares_the_changes_out_and_goes_on_where_it_was(
             until_sync(lambda: "harbour-swim" in said.read_text().removeprefix(before), 30)
             until_sync(lambda: not pending(redis, lanes), 30)
     assert "Traceback" not in said.read_text()
+
+
+def test_a_receiver_of_webhooks_takes_each_message_of_ours_once(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("WRITETHRU_OUTBOUND_ALLOW", "127.0.0.0/8")
+    url = f"http://127.0.0.1:{port}/"
+    published.environ |= {"PORT": str(port)}
+    published.environ["SECRET"], *_ = published.stack.command("subscriptions", "add", url)
+    with published.running(tmp_path, "webhook_receiver.py") as said:
+        until_sync(lambda: answers(url))
+        published.run("publish.py")
+        (name,) = [
+            orjson.loads(line)["id"]
+            for line in published.stack.command("subscriptions", "list", "--json")
+        ]
+        published.stack.command("subscriptions", "test", name)
+        until_sync(lambda: "writethru.subscription.tested" in said.read_text(), 30)
+
+        headers = {"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
+        forged = httpx2.post(url, content=b"{}", headers=headers, trust_env=False)
+        assert forged.status_code == 401
+    assert "Traceback" not in said.read_text()
+    published.stack.command("subscriptions", "remove", name)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, trust_env=False).status_code == httpx2.codes.NOT_IMPLEMENTED
+    except httpx2.TransportError:
+        return False
 
 
 def pending(redis: Redis, lanes: list[str]) -> int:

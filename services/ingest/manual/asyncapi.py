@@ -11,7 +11,7 @@ import orjson
 from services.ingest.manual.examples import EVENTS
 from services.ingest.manual.schemas import Json, bare_finding, schemas
 from shared.contract.copy_rules import MAX_SLUG, SLUG
-from shared.runtime.keys import FINDINGS, INBOX, LANES, REFUSED
+from shared.runtime.keys import FINDINGS, INBOX, LANES, NOTICES, REFUSED
 
 VERSION = "1"
 
@@ -62,6 +62,16 @@ def document() -> Json:
                 f"The stream {{wt:<tag>}}:changes: one entry a change of an article. {_TAGS}",
                 "ChangeEntry",
             ),
+            "notices": _channel(
+                NOTICES,
+                "What operators should hear: a subscriber to webhooks was disabled.",
+                "NoticeEntry",
+            ),
+            "webhooks": _channel(
+                None,
+                "Messages to the addresses of subscribers, by HTTP: POST, after Standard Webhooks.",
+                "Webhook",
+            ),
         },
         "operations": {
             "fileFromInbox": _operation("receive", "inbox"),
@@ -69,6 +79,8 @@ def document() -> Json:
             "tellWhatChecksFound": _operation("send", "findings"),
             "passEventsOn": _operation("send", "events"),
             "tellOfChanges": _operation("send", "changes"),
+            "tellOperators": _operation("send", "notices"),
+            "tellSubscribers": _operation("send", "webhooks"),
         },
         "components": {"messages": _messages(), "schemas": schemas()},
     }
@@ -126,6 +138,42 @@ def _messages() -> Json:
                 }
             ),
         ),
+        "NoticeEntry": _message(
+            {
+                "type": {"const": "writethru.subscription.disabled"},
+                "subscription": {**_TEXT, "description": "Its id."},
+                "reason": {"enum": ["gone", "failing"]},
+            }
+        ),
+        "Webhook": _webhook(),
+    }
+
+
+def _webhook() -> Json:
+    of_standard = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    return {
+        "headers": {
+            "type": "object",
+            "required": list(of_standard),
+            "properties": dict.fromkeys(of_standard, _TEXT),
+        },
+        "payload": {
+            "type": "object",
+            "required": ["type", "timestamp", "data"],
+            "properties": {
+                "type": {
+                    **_TEXT,
+                    "description": "writethru.article.changed, the type of an event that is told "
+                    "by itself, or writethru.subscription.tested.",
+                },
+                "timestamp": {**_TEXT, "format": "date-time"},
+                "data": {
+                    "type": "object",
+                    "description": "Thin: article, from, to, chain, head, kinds, url. Full: what "
+                    "changes?since=from answers when it is sent.",
+                },
+            },
+        },
     }
 
 
