@@ -75,7 +75,10 @@ class Traffic:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder, first = tmp_path_factory.mktemp("observed"), free_range(2 + WORKERS)
-    settings = {"WRITETHRU_METRICS_LISTEN": f"127.0.0.1:{first}"}
+    settings = {
+        "WRITETHRU_METRICS_LISTEN": f"127.0.0.1:{first}",
+        "WRITETHRU_PURGE_URL": "http://127.0.0.1:9/",  # a cache that nobody finds
+    }
     targets = {
         "ingest": [first],
         "deliver": [first + 1],
