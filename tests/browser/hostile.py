@@ -21,6 +21,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
+import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -28,11 +29,12 @@ from selenium.common.exceptions import JavascriptException, WebDriverException
 from selenium.webdriver import Chrome
 
 from tests.browser.chromium import chromium
-from tests.browser.open_page import OpenPage
+from tests.browser.open_page import LIMIT, OpenPage
 from tests.browser.payloads import payloads
 from tests.builders import Envelope, posted, writethru
 from tests.fuzz.page import events
 from tests.stack import Stack, running
+from tests.waiting import until_sync
 
 #: Texts that are filed at a time, and sent into one open page.
 AT_ONCE = 25
@@ -159,8 +161,14 @@ def file_all(stack: Stack, texts: Sequence[str]) -> None:
         receipts = stack.file(filed)
         assert {each["status"] for each in receipts} == {"accepted"}, receipts
         versions |= {each["article"]: each["seq"] for each in receipts}
-    for slug, version in versions.items():
-        stack.page(slug, version)
+    with httpx2.Client(base_url=stack.deliver, trust_env=False) as http:
+        for slug, version in versions.items():
+            until_sync(lambda: _version(http, slug) >= version, LIMIT)  # noqa: B023 -- at once
+
+
+def _version(http: httpx2.Client, slug: str) -> int:
+    answer = http.get(f"/articles/{slug}.json")
+    return int(answer.json()["version"]) if answer.status_code == httpx2.codes.OK else 0
 
 
 def served(stack: Stack, trapped: Trapped, texts: Sequence[str], found: Found) -> Iterator[None]:
