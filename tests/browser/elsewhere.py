@@ -25,8 +25,8 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A ga
 
 
 @contextmanager
-def gazette(deliver: str, pages: dict[str, str]) -> Iterator[str]:
-    """Serve *pages*, the tags that each has by its path; yield the address."""
+def gazette(deliver: str, pages: dict[str, str], style: str = HOSTILE) -> Iterator[str]:
+    """Serve *pages*, the tags that each has by its path, in *style*; yield the address."""
     policy = (
         f"default-src 'none'; script-src {deliver}; style-src 'self' {deliver}; "
         f"connect-src {deliver}; img-src https:; base-uri 'none'"
@@ -35,10 +35,10 @@ def gazette(deliver: str, pages: dict[str, str]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = self.path in pages
-            style = self.path == "/hostile.css"
-            body = HOSTILE if style else PAGE.replace("{tags}", pages[self.path]) if found else ""
-            self.send_response(200 if found or style else 404)
-            self.send_header("content-type", "text/css" if style else "text/html; charset=utf-8")
+            styled = self.path == "/hostile.css"
+            body = style if styled else PAGE.replace("{tags}", pages[self.path]) if found else ""
+            self.send_response(200 if found or styled else 404)
+            self.send_header("content-type", "text/css" if styled else "text/html; charset=utf-8")
             self.send_header("content-security-policy", policy)
             self.end_headers()
             self.wfile.write(body.encode())

@@ -11,6 +11,7 @@ from selenium.webdriver import Chrome
 from tests.browser.chromium import media
 from tests.browser.elsewhere import gazette
 from tests.browser.open_page import LIMIT, OpenPage
+from tests.browser.test_access import AXE, RUN_AXE
 from tests.builders import corrected, killed, posted, retracted
 from tests.stack import Stack
 from tests.waiting import until_sync
@@ -170,3 +171,20 @@ def test_links_lead_to_us_and_places_are_found_within(story: OpenPage, browser: 
 
         assert links
         assert all(link.startswith(story.stack.deliver) for link in links if "#" not in link)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(story: OpenPage, browser: Chrome, scheme: str) -> None:
+    story.file(corrected("u1"), posted("u2", "A second boat waits."), retracted("u2"))
+    story.stack.page(story.slug, story.version)
+    plain = "body { color-scheme: light dark; font: 1rem/1.5 serif; }"
+    with gazette(story.stack.deliver, {"/": one_tag(story)}, plain) as address:
+        media(browser, prefers_color_scheme=scheme)
+        browser.get(address)
+        Embedded(browser).until("Ferries stop", "It did not happen.")
+
+        # axe looks into shadow roots; what the page around does is its own
+        browser.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE})
+        found = browser.execute_async_script(RUN_AXE)
+
+    assert found == []
