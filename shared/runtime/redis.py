@@ -18,7 +18,7 @@ from shared.runtime.cluster import Cluster
 from shared.runtime.cluster_map import Unsettled
 from shared.runtime.engine_url import Address, EngineUrl, parse_engine_url
 from shared.runtime.keys import Lane
-from shared.runtime.sentinels import Followed, connection_class, sentinels
+from shared.runtime.sentinels import Followed, FollowingPool, connection_class, sentinels
 
 T = TypeVar("T")
 
@@ -77,6 +77,7 @@ def _followed(engine: EngineUrl, retries: int) -> Redis:
     client: Followed = manager.master_for(
         engine.service,
         redis_class=Followed,
+        connection_pool_class=FollowingPool,
         connection_class=cancellable(connection_class(engine)),
     )
     client.client_at = lambda address: _client(engine.at(*address), retries=0)

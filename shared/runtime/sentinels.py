@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,15 +14,19 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
     Sentinel,
+    SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
 from redis.backoff import NoBackoff
 
+from shared.runtime.clock import monotonic
 from shared.runtime.engine_url import Address, EngineUrl, WrongEngineError
 
 #: Another sentinel knows as well.
 ASK_SECONDS = 1.0
+#: How often it is looked, in passing, whether the primary is still the same.
+LOOK_SECONDS = 1.0
 
 
 def sentinels(engine: EngineUrl, options: dict[str, Any]) -> Sentinel:
@@ -86,6 +91,41 @@ class _Sentinels(Sentinel):
             with suppress(exceptions.RedisError):
                 return {str(name) for name in await sentinel.sentinel_masters()}
         return None
+
+
+class FollowingPool(SentinelConnectionPool):
+    """Connections to the primary, and to it alone.
+
+    One that stood still until another took its place goes on as a primary for some ten seconds, and
+    what it accepts is lost. Connections to it are as good as ever, so nobody would ask who it is.
+    """
+
+    _looked = 0.0
+    _looking: asyncio.Task[None] | None = None
+
+    async def get_connection(self, *args: Any, **options: Any) -> Any:
+        if monotonic() - self._looked > LOOK_SECONDS and not self._is_looking():
+            self._looked = monotonic()
+            self._looking = asyncio.create_task(self._look())  # nobody waits for it
+        return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+
+    async def release(self, connection: Any) -> None:
+        if (connection.host, connection.port) != self.master_address:
+            await connection.disconnect()
+        await super().release(connection)
+
+    async def aclose(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+        await super().aclose()
+
+    def _is_looking(self) -> bool:
+        return self._looking is not None and not self._looking.done()
+
+    async def _look(self) -> None:
+        with suppress(exceptions.RedisError, OSError):
+            # This ends what is idle of another.
+            await self.get_master_address()  # type: ignore[no-untyped-call]
 
 
 class Followed(Redis):

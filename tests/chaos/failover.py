@@ -10,17 +10,18 @@ must have been reset.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count, cycle, islice
 from pathlib import Path
 
 from tests.chaos.desks import Desk, Judged, Reader, at_work, await_readers, chains_of, following
+from tests.chaos.outcomes import Outcome, table
 from tests.chaos.takeovers import (
     LANES,
     Company,
@@ -45,58 +46,6 @@ LEVELS = ("fsync", "replica")
 """Of the takeovers, in turn."""
 
 
-@dataclass
-class Outcome:
-    """What came of a round. *lost* was accepted and in no ledger before it was filed again.
-
-    More *takeovers* than the one that was meant are of primaries that were taken for dead.
-    """
-
-    company: str
-    fault: str
-    level: str
-    takeovers: int
-    accepted: int
-    lost: int
-    filed_again: int
-    readers: Judged
-    seconds: float
-    """Until every lane that the fault concerned had taken an event again."""
-
-    def said(self) -> str:
-        return (
-            f"{self.company}, {self.fault} at {self.level}: {self.takeovers} takeovers, "
-            f"{self.accepted} accepted, {self.lost} lost, {self.filed_again} filed again, "
-            f"{self.readers.told} of {self.readers.forked} forked readers reset "
-            f"(and {self.readers.ahead} that were ahead), {self.seconds:.1f} s"
-        )
-
-
-HEADING = (
-    "| engines | fault | level | rounds | accepted | lost | filed again "
-    "| readers of lost history, reset | longest |\n"
-    "|---|---|---|---:|---:|---:|---:|---:|---:|"
-)
-
-
-def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield a line for each kind of round, as the document has it."""
-    yield HEADING
-    kinds = dict.fromkeys((each.company, each.fault, each.level) for each in outcomes)
-    for kind in kinds:
-        some = [each for each in outcomes if (each.company, each.fault, each.level) == kind]
-        sums = [
-            len(some),
-            sum(each.accepted for each in some),
-            sum(each.lost for each in some),
-            sum(each.filed_again for each in some),
-        ]
-        told = sum(each.readers.told for each in some), sum(each.readers.forked for each in some)
-        longest = max(each.seconds for each in some)
-        cells = [*kind, *(f"{each:,}" for each in sums), "{} of {}".format(*told)]
-        yield f"| {' | '.join(cells)} | {longest:.1f} s |"
-
-
 class Newsrooms:
     """A stack on engines in company, and a round of filing on it after the other."""
 
@@ -110,10 +59,25 @@ class Newsrooms:
         with self._round(level) as (desks, readers):
             _await(desks, BEFORE)
             began = self._lose(desks, loss, level)
-            self.company.recovered(loss)
+            self.company.replaced(loss)
+            self.company.brought_back(loss)
             _await(desks, AFTER)
             seconds = _back_after(desks, loss, began)
         return self._settle("takeover", level, desks, readers, seconds)
+
+    def standstill(self, level: str) -> Outcome:
+        """Have a primary stand still until another has taken over, and then go on as if it were."""
+        loss = self.company.next_loss()
+        with self._round(level) as (desks, readers):
+            _await(desks, BEFORE)
+            began = time.monotonic()
+            loss.primary.signal(signal.SIGSTOP)
+            self.company.replaced(loss)
+            loss.primary.signal(signal.SIGCONT)
+            until_sync(lambda: loss.primary.ask("ROLE")[0] == b"slave", PATIENCE_SECONDS)
+            _await(desks, AFTER)
+            seconds = _back_after(desks, loss, began)
+        return self._settle("standstill", level, desks, readers, seconds)
 
     def reshard(self, cluster: OfACluster) -> Outcome:
         """Move a lane from one primary to another while desks file."""
@@ -252,7 +216,9 @@ def newsrooms(folder: Path, company: Company) -> Iterator[Newsrooms]:
         yield Newsrooms(stack, company, home)
 
 
-def campaign(folder: Path, failovers: int, reshards: int) -> Iterator[Outcome | str]:
+def campaign(
+    folder: Path, failovers: int, reshards: int, standstills: int
+) -> Iterator[Outcome | str]:
     """Yield the outcome of each round, and what is verified at the end of each company."""
     of_them = failovers - failovers // 2
     with (
@@ -261,6 +227,8 @@ def campaign(folder: Path, failovers: int, reshards: int) -> Iterator[Outcome | 
     ):
         for level in islice(cycle(LEVELS), of_them):
             yield rooms.takeover(level)
+        for level in islice(cycle(LEVELS), standstills - standstills // 2):
+            yield rooms.standstill(level)
         yield verified(company.url)
     with of_a_cluster(folder / "cluster") as nodes, newsrooms(folder / "cluster", nodes) as rooms:
         levels = islice(cycle(LEVELS), failovers - of_them)
@@ -269,6 +237,8 @@ def campaign(folder: Path, failovers: int, reshards: int) -> Iterator[Outcome | 
                 yield rooms.reshard(nodes)
             for level in islice(levels, 1):
                 yield rooms.takeover(level)
+        for level in islice(cycle(LEVELS), standstills // 2):
+            yield rooms.standstill(level)
         yield verified(nodes.url)
 
 
@@ -276,13 +246,16 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m tests.chaos.failover", description=__doc__)
     parser.add_argument("--failovers", type=int, default=10, metavar="N")
     parser.add_argument("--reshards", type=int, default=5, metavar="N")
+    parser.add_argument("--standstills", type=int, default=4, metavar="N")
     options = parser.parse_args(argv)
+    rounds = options.failovers + options.reshards + options.standstills
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
-        for found in campaign(Path(folder), options.failovers, options.reshards):
+        for found in campaign(
+            Path(folder), options.failovers, options.reshards, options.standstills
+        ):
             if isinstance(found, Outcome):
                 outcomes.append(found)
-                rounds = options.failovers + options.reshards
                 sys.stderr.write(f"{len(outcomes)} of {rounds} rounds  {found.said()}\n")
             else:
                 sys.stderr.write(f"{found}\n")

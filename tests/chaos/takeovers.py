@@ -49,8 +49,12 @@ class Company(Protocol):
         """Return who takes writes, by names that change with each takeover."""
         ...
 
-    def recovered(self, loss: Loss) -> None:
-        """Return when another has taken over, and the lost one is back as its replica."""
+    def replaced(self, loss: Loss) -> None:
+        """Return when another has taken over."""
+        ...
+
+    def brought_back(self, loss: Loss) -> None:
+        """Start the one that was lost again, as a replica."""
         ...
 
 
@@ -77,10 +81,13 @@ class OfSentinels:
         epoch = max(int(each["config-epoch"]) for each in said)
         return {f"{number} takeovers" for number in range(epoch + 1)}
 
-    def recovered(self, loss: Loss) -> None:
+    def replaced(self, loss: Loss) -> None:
         until_sync(lambda: self.nodes.primary != loss.primary, PATIENCE_SECONDS)
         primary = self.nodes.primary
         until_sync(lambda: primary.ask("ROLE")[0] == b"master", PATIENCE_SECONDS)
+
+    def brought_back(self, loss: Loss) -> None:
+        primary = self.nodes.primary
         words = list(loss.primary.words)
         if "--replicaof" in words:
             del words[words.index("--replicaof") :]
@@ -116,8 +123,10 @@ class OfACluster:
     def primaries(self) -> set[str]:
         return {str(node.port) for node in self._primaries()}
 
-    def recovered(self, loss: Loss) -> None:
+    def replaced(self, loss: Loss) -> None:
         until_sync(lambda: self._owner(loss.lanes[0]) != loss.primary, PATIENCE_SECONDS)
+
+    def brought_back(self, loss: Loss) -> None:
         loss.primary.start()
         self.nodes.wait()
 

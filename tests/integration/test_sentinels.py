@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.asyncio.sentinel import MasterNotFoundError
 
+from shared.runtime import sentinels
 from shared.runtime.engine import Engine
 from shared.runtime.installation import await_installation, open_installation
 from shared.runtime.redis import connect, place
@@ -54,6 +59,43 @@ async def test_the_primary_is_named_with_its_service(trio: Watched):
         await client.ping()
 
         assert place(client) == f"{SERVICE} at 127.0.0.1:{trio.primary.port}"
+
+
+async def test_a_former_primary_that_goes_on_as_one_is_not_written_to(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def address(of: Engine) -> tuple[str, int]:
+        return "127.0.0.1", int(of.url.removesuffix("/0").rpartition(":")[2])
+
+    async def discover(*_: object) -> tuple[str, int]:
+        return named
+
+    monkeypatch.setattr(sentinels._Sentinels, "discover_master", discover)
+    monkeypatch.setattr(sentinels, "LOOK_SECONDS", 0.0)
+    with Engine(tmp_path) as other:
+        async with (
+            connect(f"redis+sentinel://127.0.0.1:1/{SERVICE}") as client,
+            connect(engine.url) as former,
+            connect(other.url) as primary,
+        ):
+            # given connections to a primary, one in use and one idle, when sentinels name another
+            named = address(engine)
+            blocked: Any = client.blpop(["nothing"], 0.5)
+            in_use = asyncio.create_task(blocked)
+            await client.set("who", "former")
+            named = address(other)
+
+            # then that one is soon asked, and the former one never again
+            await until(lambda: _asked(client, primary))
+            await in_use
+            await asyncio.gather(*(client.incr("count") for _ in range(5)))
+            assert await primary.get("count") == b"5"
+            assert not await former.exists("count")
+
+
+async def _asked(client: Redis, server: Redis) -> bool:
+    await client.set("who", "primary")
+    return bool(await server.exists("who"))
 
 
 async def test_readers_are_told_to_start_over_when_a_failover_has_lost_what_they_read(
