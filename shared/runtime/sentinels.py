@@ -114,10 +114,10 @@ class FollowingPool(SentinelConnectionPool):
             await connection.disconnect()
         await super().release(connection)
 
-    async def aclose(self) -> None:
+    async def settled(self) -> None:
+        """Wait for a look that is under way, for it has a connection open."""
         if self._looking:
-            self._looking.cancel()
-        await super().aclose()
+            await asyncio.wait({self._looking})
 
     def _is_looking(self) -> bool:
         return self._looking is not None and not self._looking.done()
@@ -148,4 +148,5 @@ class Followed(Redis):
         for replica in self.__dict__.pop("replicas", {}).values():
             await replica.aclose()
         await super().aclose(close_connection_pool)
+        await pool.settled()
         await pool.sentinel_manager.aclose()
