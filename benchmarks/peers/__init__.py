@@ -1,0 +1,1 @@
+"""What is measured beside ours, and what loads them all."""
