@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
 
-`python -m benchmarks renderers` measures how renderers share the work, `readers` what a live
-reader costs, `pages` how many readers of a page deliver answers, `cost` what they cost the origin.
+`python -m benchmarks renderers` measures how renderers share the work, `fanout` what
+telling live readers costs, `pages` how many readers of a page deliver answers, `cost` what they cost the origin.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from benchmarks import cost, one_more_update, pages, readers, renderers
+from benchmarks import cost, fanout, one_more_update, pages, renderers
 from benchmarks.document import machine, replace_section
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
@@ -59,7 +59,7 @@ def main() -> int:
 
 _SEVERAL: dict[str, tuple[Callable[..., Any], Callable[..., Iterable[str]]]] = {
     "renderers": (renderers.measure, renderers.table),
-    "readers": (readers.measure, readers.table),
+    "fanout": (fanout.measure, fanout.table),
     "pages": (pages.measure, pages.table),
     "cost": (cost.measure, cost.table),
 }

@@ -23,7 +23,7 @@ from benchmarks.processes import used
 
 FEW, MANY = 1_000, 5_000
 ROUNDS = 3
-SECONDS = 4.0
+SECONDS = 3.0
 IN_FLIGHT = 4
 #: For the time a change takes: so many, as many a second.
 CALM, CALM_A_SECOND = 25, 5
@@ -96,19 +96,18 @@ async def _readers(program: Path, server: Server, many: int) -> AsyncIterator[Lo
         await process.wait()
 
 
-async def measure(tell: Callable[[str], None]) -> Mapping[str, Found]:
-    """Return what was found of each server that can be run here."""
+async def measure(folder: Path, tell: Callable[[str], None]) -> Mapping[str, Found]:
+    """Return what was found of each server that can be run here; programs go into *folder*."""
     names = [name for name in SERVERS if name not in missing()]
     found = {name: Found() for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        program = compiled("readers", Path(folder))
-        for turn in range(ROUNDS):
-            for place, name in enumerate(names):
-                await _round(name, program, found[name])
-                done = (turn * len(names) + place + 1) / (ROUNDS * len(names))
-                few, many = (found[name].paces[readers][-1] for readers in (FEW, MANY))
-                said = f"{few.a_second:,.0f} and {many.a_second:,.0f} deliveries a second"
-                tell(f"{done:4.0%}  round {turn + 1}, {name}: {said}")
+    program = compiled("readers", folder)
+    for turn in range(ROUNDS):
+        for place, name in enumerate(names):
+            await _round(name, program, found[name])
+            done = (turn * len(names) + place + 1) / (ROUNDS * len(names))
+            few, many = (found[name].paces[readers][-1] for readers in (FEW, MANY))
+            said = f"{few.a_second:,.0f} and {many.a_second:,.0f} deliveries a second"
+            tell(f"{done:4.0%}  round {turn + 1}, {name}: {said}")
     return found
 
 
@@ -180,9 +179,9 @@ def _resident(pid: int) -> int:
 def table(found: Mapping[str, Found]) -> Iterator[str]:
     """Yield the figures as a table in Markdown, and what can't be in it."""
     yield (
-        "| server | readers | deliveries a second (lowest to highest) | against nchan | against C | "
-        "µs of its processor each | ms until readers have it, p50 / p99 | … all have it | "
-        "KiB a connection |"
+        "| server | readers | deliveries a second (lowest to highest) | against nchan | "
+        "against C | µs of its processor each | ms until readers have it, p50 / p99 | "
+        "… all have it | KiB a connection |"
     )
     yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     for many in (FEW, MANY):
@@ -193,8 +192,8 @@ def table(found: Mapping[str, Found]) -> Iterator[str]:
     if ending := found[OURS].ending:
         yield ""
         yield (
-            f"Told to end (SIGTERM) with {MANY:,} readers, ours has ended all streams and itself after "
-            f"{statistics.median(ending):.1f} s."
+            f"Told to end (SIGTERM) with {MANY:,} readers, ours has ended all streams and "
+            f"itself after {statistics.median(ending):.1f} s."
         )
 
 

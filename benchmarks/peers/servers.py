@@ -96,6 +96,7 @@ async def raw_asgi(folder: Path) -> AsyncIterator[Server]:
     port = free_port()
     words = ("--port", str(port), "--lifespan", "off", "--log-level", "error", "--no-access-log")
     command = [sys.executable, "-m", "uvicorn", "benchmarks.peers.raw_asgi:app", *words]
+    command += ["--timeout-keep-alive", "600"]
     with _running(command) as process:
         async with _posting(process, port, "/", "/live") as server:
             yield server
@@ -110,7 +111,8 @@ async def nchan(folder: Path) -> AsyncIterator[Server]:
         {"user root root;" if not os.getuid() else ""} pid {folder}/pid; error_log stderr crit;
         events {{ worker_connections 16000; }}
         http {{
-            access_log off; client_body_temp_path {folder}/body; client_body_buffer_size 64k;
+            access_log off; keepalive_timeout 600s; keepalive_requests 1000000;
+            client_body_temp_path {folder}/body; client_body_buffer_size 64k;
             server {{
                 listen 127.0.0.1:{port} backlog=4096;
                 location = /pub {{

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from services.deliver.core import frames
 from shared.article.article import Article
 from shared.article.fold import fold, named
 from shared.article.formats import json, open_page
@@ -86,21 +88,21 @@ def test_a_body_without_citations_does_not_come_along_with_sources():
 def test_what_became_of_an_update_comes_as_its_html_and_that_of_its_sources():
     change = told(posted("u4", "Cars <cross> [8].", sources=SOURCES))
     [update] = change["updates"]
-    assert (update["id"], update["number"], update["kind"]) == ("u4", 4, "added")
+    assert update["kind"] == "added"
     assert update["html"].startswith('<article class="update" id="u-u4" data-number="4">')
     assert "Cars &lt;cross&gt;" in update["html"]
     assert update["sources"].startswith('<li id="from-u4" data-number="4">')
-    assert (change["from"], change["to"], change["state"], change["first"]) == (4, 5, "live", 1)
+    assert (change["to"], change["state"], change["first"]) == (5, "live", 1)
+    assert re.fullmatch("[0-9a-f]{12}", change["at"])
 
 
-def test_a_post_costs_little_more_than_its_html_and_no_more_than_its_facts():
-    text = "The port authority said that the pier had not moved. " * 8
+def test_a_post_costs_a_reader_at_most_a_third_more_than_its_html():
+    text = "The port authority said that the pier had not moved, and that ferries go on. " * 10
     change = told(posted("u4", text))
-    facts = {"head": json.head(article(*OPENING).head), "update": json.update(
-        article(*OPENING, posted("u4", text)).updates["u4"])}  # fmt: skip
-    size = len(json.dumps(change))
-    assert size < 1.75 * len(change["updates"][0]["html"])
-    assert size < len(json.dumps(facts))
+
+    frame = frames.event("change", json.dumps(change), f"{change['to']}.{change['at']}")
+
+    assert len(frame) <= 1.3 * len(change["updates"][0]["html"].encode())
 
 
 def test_a_kill_is_told_with_what_stands_in_its_place():

@@ -2,7 +2,8 @@
 
 It is made by the templates that make a page, so a page that took every change is the page that
 one gets by loading it. The shape is the page's script's own (`assets/article.js`), and may change
-with it.
+with it; it says nothing that the HTML says, as a change goes to every reader. A page that was
+loaded before such a change must find it wrong, and so load itself anew: *to* has to stay.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from shared.article.formats.citations import body_numbers, body_sources, cited_b
 from shared.article.formats.dressing import TEMPLATES
 from shared.article.formats.html import moment
 from shared.article.formats.json import killed as killed_facts
+from shared.contract.canonical import short
 
 
 def _parts() -> Any:
@@ -58,10 +60,8 @@ def change(
     if beside is not None:
         parts |= _lists(head, since, taken, beside)
     return {
-        "article": head.slug,
-        "from": since,
         "to": head.version,
-        "chain": head.chain,
+        "at": short(head.chain),
         "state": head.status,
         "first": max(1, head.posted - PAGE_SIZE + 1),
         "parts": {name: str(html) for name, html in parts.items()},
@@ -76,13 +76,10 @@ def killed(head: Head) -> dict[str, Any]:
 
 def _taken(each: Taken, head: Head) -> dict[str, Any]:
     update = each.update
-    return {
-        "id": update.update_id,
-        "number": update.number,
-        "kind": each.kind,
-        "html": str(_parts().show_update(update, head)).strip(),
-        "sources": str(_parts().show_sources(update, head)).strip(),
-    }
+    html, sources = (
+        str(show(update, head)).strip() for show in (_parts().show_update, _parts().show_sources)
+    )
+    return {"kind": each.kind, "html": html} | ({"sources": sources} if sources else {})
 
 
 def _counts(head: Head) -> dict[str, Any]:

@@ -52,10 +52,11 @@ function insert(home, element, rest, turn) {
 
 // An article's page has its newest updates, and those it has had since it was loaded. A page of
 // updates keeps those it has.
-function place({ id, number, kind, html, sources }, first) {
+function place({ kind, html, sources = "" }, first) {
   const list = byId("updates");
-  const [old, oldSource] = [byId(`u-${id}`), byId(`from-${id}`)];
   const [element, source] = [html, sources].map((each) => fresh(each).firstChild);
+  const [old, oldSource] = [byId(element.id), byId(`from-${element.id.slice(2)}`)];
+  const { number } = element.dataset;
   const rest = [...list.children].filter((each) => each !== old && !(whole && each.matches(".pinned")));
   const pinned = whole && element.matches(".pinned");
   const stays = whole ? pinned || number >= first || rest.some((each) => each.dataset.number < number) : old;
@@ -68,7 +69,7 @@ function place({ id, number, kind, html, sources }, first) {
   if (source) insert(byId("sources"), source, [...byId("sources").children], 1);
 }
 
-function apply({ parts, updates, first, state, to, chain }) {
+function apply({ parts, updates, first, state, to, at }) {
   keepPlace(() => {
     byId("data")?.remove();
     page.className = state;
@@ -77,7 +78,7 @@ function apply({ parts, updates, first, state, to, chain }) {
   });
   if (parts.corrections && byId("all-corrections")) return startOver();
   if (whole) title = byId("headline").textContent;
-  page.dataset.cursor = `${to}.${chain.slice(0, 12)}`;
+  page.dataset.cursor = `${to}.${at}`;
   const added = updates.filter(({ kind }) => kind === "added").length;
   set("news", added ? plural(added, "new update") : "The article has changed");
   showState();
