@@ -78,9 +78,10 @@ class ChangeFeed:
         standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
-        return await self._kept.get((slug, since, stand), lambda: self._read(slug, since))
+        return await self._kept.get((slug, since, stand), lambda: self.fresh(slug, since))
 
-    async def _read(self, slug: str, since: Mark) -> News:
+    async def fresh(self, slug: str, since: Mark) -> News:
+        """Return the same without a look at what is kept; raises as `since`."""
         for _ in range(TRIES):
             async with self._reading.patience():
                 changes = await self._reading.snapshots.changed_since(slug, since)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 
@@ -20,6 +21,18 @@ NOWHERE = "-" * 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 log = structlog.get_logger()
+
+
+class Feed(Protocol):
+    """Knows what readers lack; both raise Refused where there is no article, and TryAgain."""
+
+    async def since(self, slug: str, since: Mark) -> News:
+        """Return what a reader at *since* lacks, as it may have been asked before."""
+        ...
+
+    async def fresh(self, slug: str, since: Mark) -> News:
+        """Return the same, for who knows that it was not."""
+        ...
 
 
 class _Group:
@@ -40,9 +53,9 @@ class Channel:
     aside until it has caught up; then it is told, in one, all that it has missed.
     """
 
-    def __init__(self, slug: str, news_since: Callable[[str, Mark], Awaitable[News]]) -> None:
+    def __init__(self, slug: str, feed: Feed) -> None:
         self._slug = slug
-        self._news_since = news_since
+        self._feed = feed
         self._at: dict[Reader, _Group] = {}
         self._groups: dict[Mark, _Group] = {}
         self._aside: dict[Reader, Mark] = {}
@@ -109,7 +122,9 @@ class Channel:
     async def _tell_all(self) -> None:
         live = self._told
         for mark in [mark for mark in self._groups if mark != self._newest]:
-            news = await self._news_since(self._slug, mark)
+            # Nobody has been told yet what those lack who were told last.
+            ask = self._feed.fresh if mark == live else self._feed.since
+            news = await ask(self._slug, mark)
             self._tell(mark, news)
             self._told = news.to
             # How long those have waited who come back after a while says nothing about us.

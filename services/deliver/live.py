@@ -81,7 +81,7 @@ class Channels:
         return room
 
     def _start(self, slug: str, form: Form) -> Room:
-        channel = Channel(slug, self._feeds[form].since)
+        channel = Channel(slug, self._feeds[form])
         if slug not in self._open:
             self._open[slug] = {}
             self._hub.watch(slug, partial(self._announce, slug))

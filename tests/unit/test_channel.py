@@ -45,6 +45,9 @@ class Article:
         frame = f"{since.version}-{to.version}".encode()
         return News("killed" if self.killed else "change", to, head, frame=frame)
 
+    async def fresh(self, slug: str, since: Mark) -> News:
+        return await self.since(slug, since)
+
 
 class Reader:
     """A reader that has room for some frames, or for any number."""
@@ -73,7 +76,7 @@ def article() -> Article:
 
 @pytest.fixture
 async def channel(article: Article) -> AsyncIterator[Channel]:
-    channel = Channel(SLUG, article.since)
+    channel = Channel(SLUG, article)
     running = asyncio.create_task(channel.run())
     yield channel
     running.cancel()
