@@ -1,7 +1,8 @@
 """`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
 
-`python -m benchmarks renderers` measures how renderers share the work, `fanout` what
-telling live readers costs, `pages` how many readers of a page deliver answers, `cost` what they cost the origin.
+`python -m benchmarks renderers` measures how renderers share the work, `fanout` what telling live
+readers costs, `pages` how many readers of a page deliver answers, `cost` what they cost the
+origin.
 """
 
 from __future__ import annotations

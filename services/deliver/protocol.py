@@ -51,7 +51,7 @@ class DeliverProtocol(H11Protocol):
     def _hand_over(self, line: Line, host: Host) -> bool:
         """Have *line* go on where the response's head ends; False if the reader has gone."""
         cycle, transport = self.cycle, self.transport
-        if cycle.disconnected or transport.is_closing():
+        if cycle is None or transport.is_closing():
             return False
         cycle.response_complete = True
         self.flow.resume_reading()
@@ -69,7 +69,7 @@ class DeliverProtocol(H11Protocol):
     def _forget(self) -> None:
         """Let go of what leads back to us: then nothing of us waits for a collection."""
         self.app_state = {}
-        self.scope = None  # type: ignore[assignment]
+        self.scope = self.cycle = None  # type: ignore[assignment]
 
 
 def hand_over(scope: Scope, line: Line, host: Host) -> bool:

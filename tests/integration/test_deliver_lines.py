@@ -226,7 +226,9 @@ async def test_readers_that_take_nothing_do_not_fill_its_memory(redis, engine, t
         watching.close()
 
 
-async def test_readers_that_break_off_while_their_streams_begin_leave_nothing(redis, engine):
+async def test_readers_that_break_off_while_their_streams_begin_leave_nothing(
+    redis, engine, capsys
+):
     async with open_newsstand(redis, engine.url) as stand:
         await stand.publish(published())
         for number in range(60):
@@ -242,3 +244,4 @@ async def test_readers_that_break_off_while_their_streams_begin_leave_nothing(re
 
         await until(all_gone)
         assert (await stand.live()).status == 200
+    assert "request.failed" not in capsys.readouterr().out
