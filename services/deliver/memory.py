@@ -65,7 +65,7 @@ class _Page:
 
     __slots__ = (
         *("body", "etag", "format", "given", "head", "idle"),
-        *("lines", "same", "standings", "status", "wires"),
+        *("lines", "renewing", "same", "standings", "status", "wires"),
     )
 
     def __init__(self, holding: _Holding, status: int, headers: Headers, body: bytes) -> None:
@@ -79,6 +79,7 @@ class _Page:
         self.wires = (b"", b"")
         self.given = [0, 0]
         self.idle = 0
+        self.renewing = False
 
     @property
     def size(self) -> int:
@@ -150,7 +151,7 @@ class Memory:
     def _holds(self, page: _Page) -> bool:
         now = monotonic()
         for standing in page.standings:
-            if standing.until <= now:
+            if standing.until <= now and not _while_made_anew(page, standing, now):
                 return False
             if standing.stand is None:
                 continue
@@ -199,13 +200,13 @@ class Memory:
         names = tuple(part.strip().lower() for part in facts.get(b"vary", b"").split(b","))
         given = [name for name, _ in scope["headers"] if name in names]
         now = monotonic()
-        if len(given) != len(set(given)) or any(each.until <= now for each in holding.standings):
+        page = _Page(holding, start["status"], headers, body)
+        if len(given) != len(set(given)) or _lapsed(page, now):
             return
         fields = dict(scope["headers"])
-        page = _Page(holding, start["status"], headers, body)
         target, values = _target(scope), tuple(map(fields.get, names))
         before = self._at[target].pages.get(values) if target in self._at else None
-        if page.status != _SAME or before is None or _over(before, now):
+        if page.status != _SAME or before is None or _lapsed(before, now):
             self._put(target, names, values, page)
 
     def _put(
@@ -248,8 +249,24 @@ class Memory:
                     self._forget(target)
 
 
+def _lapsed(page: _Page, now: float) -> bool:
+    return any(each.until <= now for each in page.standings)
+
+
 def _over(page: _Page, now: float) -> bool:
-    return page.idle >= IDLE_LOOKS or any(each.until <= now for each in page.standings)
+    return page.idle >= IDLE_LOOKS or _lapsed(page, now - LONGEST_SECONDS)
+
+
+def _while_made_anew(page: _Page, standing: Standing, now: float) -> bool:
+    """Whether to show what is beside the article a moment longer than its time.
+
+    The first who asks after it goes the long way, the others meanwhile not: all at once, they
+    would be many. What was ended, by a kill or as the article changed, is never shown.
+    """
+    if standing.until <= 0 or now > standing.until + LONGEST_SECONDS:
+        return False
+    first, page.renewing = not page.renewing, True
+    return not first
 
 
 def _target(scope: Scope) -> bytes:

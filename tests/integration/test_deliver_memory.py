@@ -4,89 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import cast
 
 import pytest
 from redis.asyncio import Redis
 
 from services.deliver import memory as memories
-from services.deliver.guard import Guard
+from services.deliver.hub import Hub
 from services.deliver.reading import Reading
 from shared.contract.errors import Busy
 from shared.runtime.engine import Engine
 from tests.builders import SLUG, killed, posted, published, writethru
-from tests.integration.newsstand import Newsstand, a_key, open_newsstand
+from tests.integration.hot import Hot, memory_of
+from tests.integration.newsstand import a_key, open_newsstand
 from tests.waiting import until
 
 ARTICLE = f"/articles/{SLUG}"
 PATHS = (ARTICLE, f"{ARTICLE}.json", f"{ARTICLE}.txt", f"{ARTICLE}.atom", "/", "/latest.json")
 POLLED = (f"{ARTICLE}/changes?since=1", f"{ARTICLE}/pages/1", f"{ARTICLE}/corrections")
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-def memory_of(stand: Newsstand) -> memories.Memory:
-    return cast("Guard", stand.server.config.app).memory
-
-
-class Line:
-    """A connection that stays, and what is sent on it to the byte."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def get(self, path: str, *lines: str, method: str = "GET") -> Answer:
-        self.send(path, *lines, method=method)
-        return await self.answer(method)
-
-    def send(self, path: str, *lines: str, method: str = "GET") -> None:
-        head = [f"{method} {path} HTTP/1.1", "Host: localhost", *lines]
-        self.writer.write("\r\n".join([*head, "", ""]).encode())
-
-    async def answer(self, method: str = "GET") -> Answer:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in head[1:] if line)
-        status = int(head[0].split()[1])
-        bare = method == "HEAD" or status in (204, 304)
-        size = 0 if bare else int(headers["content-length"])
-        headers.pop("date")
-        return Answer(status, headers, await self.reader.readexactly(size))
-
-
-@dataclass
-class Hot:
-    """A newsstand whose pages are remembered from the first question on."""
-
-    stand: Newsstand
-    asked: list[str]
-
-    @asynccontextmanager
-    async def line(self) -> AsyncIterator[Line]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.stand.port)
-        try:
-            yield Line(reader, writer)
-        finally:
-            writer.close()
-
-    async def remembered(self, line: Line, path: str, *lines: str) -> Answer:
-        """Ask until nobody but memory is asked, and return that answer."""
-        async with asyncio.timeout(30):
-            while True:
-                before = self.long_ways
-                answer = await line.get(path, *lines)
-                if self.long_ways == before:
-                    return answer
-
-    @property
-    def long_ways(self) -> int:
-        return len(self.asked)
 
 
 @pytest.fixture
@@ -259,6 +193,41 @@ async def test_a_kill_ends_all_that_is_remembered_of_an_article(hot):
             assert SLUG.encode() not in answer.body or answer.status == 410
         # its headline beside another article goes as well
         assert b"Harbour" not in (await line.get("/articles/ferry-strike")).body
+
+
+async def test_headlines_beside_are_made_anew_by_one_reader_for_all(hot, monkeypatch):
+    # given a page whose foot has just become too old
+    monkeypatch.setattr("services.deliver.standing.BESIDE_SECONDS", 0.0)
+    monkeypatch.setattr(memories, "LONGEST_SECONDS", 60.0)
+    await hot.stand.publish(published(), published("Ferries strike", slug="ferry-strike"))
+    async with hot.line() as line, hot.line() as other:
+        before = await hot.remembered(line, ARTICLE)
+        hub = memory_of(hot.stand)._hub
+        assert hub is not None
+        heard = hub.changed
+        await hot.stand.publish(writethru(headline="Ferries sail", slug="ferry-strike"))
+        await until(lambda: _moved(hub, heard))
+
+        # when the first and a second come at the same time
+        count = hot.long_ways
+        line.send(ARTICLE)
+        await until(lambda: _moved_to(hot, count + 1))
+        meanwhile = await other.get(ARTICLE)
+        first = await line.answer()
+
+        # then the first gets it new, the second at once, and the next new as well
+        assert b"Ferries sail" in first.body
+        assert meanwhile in (before, first)
+        assert hot.long_ways == count + 1
+        assert await other.get(ARTICLE) == first
+
+
+async def _moved(hub: Hub, changed: int) -> bool:
+    return hub.changed > changed
+
+
+async def _moved_to(hot: Hot, long_ways: int) -> bool:
+    return hot.long_ways >= long_ways
 
 
 async def test_memory_is_not_trusted_for_long_when_nobody_tells_of_changes(hot, redis):
