@@ -13,7 +13,7 @@ from services.ingest.counting import count_event
 from shared.contract.access import Rights
 from shared.contract.acts import ACTS
 from shared.contract.errors import InvalidEvent, Refused
-from shared.contract.events import Event, parse_event
+from shared.contract.events import Event, check_extent, parse_event
 from shared.contract.receipts import Receipt
 from shared.runtime.problems import problem
 
@@ -32,6 +32,7 @@ def judge(item: Item, rights: Rights) -> Event | Receipt:
     value = item.value or {}
     try:
         event = parse_event(value)
+        check_extent(event)
     except InvalidEvent as wrong:
         return _rejection(item, _forbidden(value, rights, wrong) or wrong, wrong)
     refusal = _forbidden(value, rights, _IN_FORM)

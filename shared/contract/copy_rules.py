@@ -11,14 +11,11 @@ from shared.article.normal import nfc
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 128
-#: A line begins one block at most, and each costs a page more than its text.
-MAX_LINES = 10_000
 UPDATE_ID = r"^[A-Za-z0-9._~-]{1,64}$"
 
 #: Controls but tab, line feed and carriage return; surrogates and what no XML document may
 #: hold, which are no text at all.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_LINE_ENDS = re.compile("\r\n?|\n")
 _LINE_BREAKS = re.compile("[\n\r\t\u2028\u2029]")
 
 
@@ -30,8 +27,6 @@ def is_text(value: str) -> bool:
 def _text(value: str) -> str:
     if found := _NO_TEXT.search(value):
         raise ValueError(f"holds U+{ord(found[0]):04X}, which is no text; remove it")
-    if len(value) > MAX_LINES and len(_LINE_ENDS.findall(value)) >= MAX_LINES:
-        raise ValueError(f"has more than {MAX_LINES:,} lines; file the rest apart")
     return nfc(value)
 
 

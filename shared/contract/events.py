@@ -21,11 +21,15 @@ from shared.contract.errors import FieldError, InvalidEvent
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_DEPTH = 32
+#: A line begins one block at most, and each costs a page more than its text.
+MAX_LINES = 10_000
 #: More wrong fields than a person reads help nobody but whoever wants a large answer.
 MAX_ERRORS = 100
 
 #: As far as every JSON reader keeps integers exact (RFC 7493).
 _FAR = 2**53 - 1
+_TEXTS = ("body", "text", "summary")
+_LINE_ENDS = re.compile("\r\n?|\n")
 _EXTENSION = re.compile(r"[a-z0-9]+")
 _ID = r"^[\x21-\x7e]+$"
 _URI_REFERENCE = r"^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+$"
@@ -115,6 +119,25 @@ def parse_event(value: object) -> Event:
         baseversion=checked.baseversion,
         envelope=envelope,
     )
+
+
+def check_extent(event: Event) -> None:
+    """See that no text has more lines than may be filed.
+
+    Apart from `parse_event`, which reads ledgers too: what was accepted once stays readable.
+
+    Raises:
+        InvalidEvent: with the fields that have.
+    """
+    detail = f"has more than {MAX_LINES:,} lines; file the rest apart"
+    texts = ((name, getattr(event.act, name, None) or "") for name in _TEXTS)
+    too_long = [
+        FieldError(f"/data/{name}", detail)
+        for name, text in texts
+        if len(text) > MAX_LINES and len(_LINE_ENDS.findall(text)) >= MAX_LINES
+    ]
+    if too_long:
+        raise InvalidEvent(too_long)
 
 
 def _checked(

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from services.ingest import connections
 from services.ingest.__main__ import MAX_HEADER_BYTES
 from services.ingest.core.bodies import BATCH, ONE
+from shared.contract.events import MAX_LINES
 from shared.runtime.api_keys import parts
 from shared.runtime.engine import Engine
 from shared.runtime.keys import filed
@@ -91,6 +92,19 @@ async def test_what_is_out_of_form_or_forbidden_does_not_count(desk: Frontdesk) 
     assert (await desk.post(b"{}", ONE, token)).status_code == 422
     assert (await desk.file(published(slug="pier"), token=token)).status_code == 403
     assert (await desk.file(published(), token=token)).status_code == 202
+
+
+async def test_a_text_is_filed_with_as_many_lines_as_it_may_have_and_not_one_more(
+    desk: Frontdesk,
+) -> None:
+    token = await desk.key("publish")
+    await desk.file(published(), token=token)
+
+    full = await desk.file(posted("u1", "\n".join("a" * MAX_LINES)), token=token)
+    beyond = await desk.file(posted("u2", "\n".join("a" * (MAX_LINES + 1))), token=token)
+
+    assert (full.status_code, beyond.status_code) == (202, 422)
+    assert beyond.json()["errors"][0]["pointer"] == "/data/text"
 
 
 async def test_as_many_connections_are_answered_as_may_be_open_and_not_one_more(

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.contract.copy_rules import MAX_LINES
 from shared.contract.errors import InvalidEvent
-from shared.contract.events import parse_event
-from tests.builders import Envelope, corrected, posted, published, revised
+from shared.contract.events import MAX_LINES, check_extent, parse_event
+from tests.builders import Envelope, article, corrected, posted, published, revised
 
 URL = "https://e.example/"
 SOURCE = {"n": 8, "url": URL, "title": "A port"}
@@ -22,6 +21,10 @@ def address(size: int) -> str:
 
 def lines(many: int, end: str = "\n") -> str:
     return end.join("a" * many)
+
+
+def filed(envelope: Envelope) -> None:
+    check_extent(parse_event(envelope))
 
 
 def with_envelope(name: str, value: Any) -> Envelope:
@@ -59,10 +62,10 @@ LIMITS: dict[str, tuple[Any, int]] = {
 
 @pytest.mark.parametrize(("pointer", "made", "most"), [(k, *v) for k, v in LIMITS.items()])
 def test_a_field_holds_as_much_as_it_may_and_not_one_more(pointer, made, most):
-    parse_event(made(most))
+    filed(made(most))
 
     with pytest.raises(InvalidEvent) as refused:
-        parse_event(made(most + 1))
+        filed(made(most + 1))
 
     assert [each.pointer for each in refused.value.errors] == [pointer]
     assert str(most)[:3] in refused.value.errors[0].detail.replace(",", "") or pointer in (
@@ -72,6 +75,13 @@ def test_a_field_holds_as_much_as_it_may_and_not_one_more(pointer, made, most):
 
 def test_what_is_beyond_is_told_with_its_remedy():
     with pytest.raises(InvalidEvent) as refused:
-        parse_event(posted("u1", lines(MAX_LINES + 1)))
+        filed(posted("u1", lines(MAX_LINES + 1)))
 
     assert refused.value.errors[0].detail == "has more than 10,000 lines; file the rest apart"
+
+
+def test_a_text_that_is_in_a_ledger_stays_readable_however_many_lines_it_has():
+    text = lines(MAX_LINES + 1)
+    kept = article(published(), posted("u1", text)).updates["u1"].copy
+    assert kept
+    assert kept.source == text
