@@ -27,6 +27,7 @@ from tests.chaos.takeovers import (
     Company,
     Loss,
     OfACluster,
+    is_replica,
     lose,
     of_a_cluster,
     of_sentinels,
@@ -74,7 +75,7 @@ class Newsrooms:
             loss.primary.signal(signal.SIGSTOP)
             self.company.replaced(loss)
             loss.primary.signal(signal.SIGCONT)
-            until_sync(lambda: loss.primary.ask("ROLE")[0] == b"slave", PATIENCE_SECONDS)
+            until_sync(lambda: is_replica(loss.primary), PATIENCE_SECONDS)
             _await(desks, AFTER)
             seconds = _back_after(desks, loss, began)
         return self._settle("standstill", level, desks, readers, seconds)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Protocol
+
+import redis
 
 from shared.runtime.cluster_map import slot_of
 from shared.runtime.keys import Lane
@@ -155,6 +157,13 @@ def lose(loss: Loss, cut_off_until: Callable[[], object]) -> None:
     finally:
         for node in loss.replicas:
             node.signal(signal.SIGCONT)
+
+
+def is_replica(node: Node) -> bool:
+    """Whether *node* says so; one that is just told to be one closes its connections."""
+    with suppress(redis.RedisError):
+        return bool(node.ask("ROLE")[0] == b"slave")
+    return False
 
 
 def _followers(primary: Node) -> int:
