@@ -87,7 +87,7 @@ async def _readers(program: Path, server: Server, many: int) -> AsyncIterator[Lo
     )
     try:
         assert process.stdout
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(600):  # a busy machine takes its time
             assert await process.stdout.readline() == b"ready\n", "the readers got no streams"
         yield Load(process, file, many)
     finally:

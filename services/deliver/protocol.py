@@ -51,9 +51,11 @@ class DeliverProtocol(H11Protocol):
     def _hand_over(self, line: Line, host: Host) -> bool:
         """Have *line* go on where the response's head ends; False if the reader has gone."""
         cycle, transport = self.cycle, self.transport
-        if cycle is None or transport.is_closing():
+        if cycle is None:
             return False
         cycle.response_complete = True
+        if transport.is_closing():
+            return False
         self.flow.resume_reading()
         self.connections.discard(self)
         chunked = cycle.scope["http_version"] >= "1.1"
