@@ -7,7 +7,7 @@
 -- ARGV[1] token   ARGV[2] milliseconds that the lease holds   ARGV[3] how many are wanted
 -- ARGV[4] how many may be out at once, with all processes     ARGV[5] the same while it fails
 --
--- Returns {replays, {slug, told, news, message or "", failures}, …}; nothing where none is due.
+-- Returns {replays, "1" if it fails, {slug, told, news, message or "", failures}, …}; nothing where none is due.
 local facts = redis.call("HMGET", KEYS[1], "status", "failing_since", "rests_until", "replays")
 if facts[1] ~= "active" then
     return {}
@@ -28,7 +28,7 @@ for _, lease in ipairs(redis.call("HVALS", KEYS[7])) do
     end
 end
 local till = string.format("%d", now + tonumber(ARGV[2]))
-local taken = { facts[4] or "0" }
+local taken = { facts[4] or "0", facts[2] and "1" or "" }
 for place = 1, math.min(room, #due) do
     local slug = due[place]
     redis.call("ZADD", KEYS[3], till, slug)
@@ -41,4 +41,4 @@ for place = 1, math.min(room, #due) do
         redis.call("HGET", KEYS[6], slug) or "0",
     }
 end
-return #taken > 1 and taken or {}
+return #taken > 2 and taken or {}

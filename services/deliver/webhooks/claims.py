@@ -59,7 +59,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An article that was taken. *told* and *news* are as they are kept; *failed* counts."""
+    """An article that was taken. *told* and *news* are as they are kept; *failed* counts.
+
+    *failing*: so does whatever else is sent to the subscription.
+    """
 
     article: str
     token: str
@@ -68,6 +71,7 @@ class Job:
     sent: Sent | None
     failed: int
     replays: int
+    failing: bool
 
 
 def loaded(text: bytes) -> Sent:
@@ -104,8 +108,9 @@ async def claim(
             sent=loaded(sent) if sent else None,
             failed=int(failed),
             replays=replays,
+            failing=bool(answer[1]),
         )
-        for slug, told, news, sent, failed in answer[1:]
+        for slug, told, news, sent, failed in answer[2:]
     ]
 
 

@@ -20,7 +20,30 @@ from shared.contract.errors import TryAgain
 from shared.runtime.clock import monotonic
 from shared.runtime.keys import SUBSCRIPTIONS_TESTS
 
+#: How many messages a process has out at once, fewer than the way out has connections: those
+#: to endpoints that fail, which take long, and those to others.
+OUT, OUT_FAILING = 64, 32
+
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Gate:
+    """Counts what is out, so that endpoints that fail leave room for those that don't."""
+
+    out: int = 0
+    out_failing: int = 0
+
+    def room(self, *, failing: bool) -> int:
+        """Return how many more may go out."""
+        return max(OUT_FAILING - self.out_failing if failing else OUT - self.out, 0)
+
+    def move(self, by: int, *, failing: bool) -> None:
+        """Note that some have gone out, or come back."""
+        if failing:
+            self.out_failing += by
+        else:
+            self.out += by
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +74,7 @@ class Courier:
         self._announcing = announcing
         self._delivery = delivery
         self._timing = timing
+        self._gate = Gate()
         self._rounds: dict[str, _Round] = {}
         self._tests: set[asyncio.Task[None]] = set()
 
@@ -81,7 +105,7 @@ class Courier:
         for name, subscribed in wanted.items():
             its = self._rounds.get(name)
             if its is None:
-                its = _Round(self._redis, subscribed, self._delivery, self._timing)
+                its = _Round(self._redis, subscribed, self._delivery, self._timing, self._gate)
                 self._rounds[name] = its
             its.subscribed = subscribed
             if woken:
@@ -106,13 +130,20 @@ class _Round:
     """One subscription's deliveries in this process."""
 
     def __init__(
-        self, redis: Redis, subscribed: Subscribed, delivery: Delivery, timing: Timing
+        self,
+        redis: Redis,
+        subscribed: Subscribed,
+        delivery: Delivery,
+        timing: Timing,
+        gate: Gate,
     ) -> None:
         self.subscribed = subscribed
         self.wake = asyncio.Event()
         self._redis = redis
         self._delivery = delivery
         self._timing = timing
+        self._gate = gate
+        self._failing = False
         self._out: set[asyncio.Task[None]] = set()
         self._soon = monotonic()
         self.task = asyncio.create_task(self._run())
@@ -134,9 +165,10 @@ class _Round:
             await asyncio.gather(*self._out, return_exceptions=True)
 
     async def _take(self) -> None:
-        room = AT_ONCE - len(self._out)
+        room = min(AT_ONCE - len(self._out), self._gate.room(failing=self._failing))
         if room and self.subscribed.open:
             for job in await claim(self._redis, self.subscribed, room, self._timing.lease):
+                self._failing = job.failing
                 task = asyncio.create_task(self._tell(job))
                 self._out.add(task)
                 task.add_done_callback(self._done)
@@ -152,10 +184,13 @@ class _Round:
         return self._timing.look if lively else self._timing.look_seldom
 
     async def _tell(self, job: Job) -> None:
+        self._gate.move(1, failing=job.failing)
         try:
             await self._delivery.tell(self.subscribed, job)
         except Exception as error:  # noqa: BLE001 -- the lease ends, and it is tried again
             _note(error)
+        finally:
+            self._gate.move(-1, failing=job.failing)
 
 
 def _note(error: Exception) -> None:

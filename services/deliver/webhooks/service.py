@@ -28,6 +28,7 @@ from shared.runtime.installation import Installation
 from shared.runtime.keys import SUBSCRIPTIONS_READER
 from shared.runtime.lease import Lease
 from shared.runtime.ledgers import Ledgers
+from shared.runtime.redis import connect
 from shared.runtime.sealing import Seal
 from shared.runtime.settings import Settings
 
@@ -71,13 +72,17 @@ async def opened(
     lanes = installation.lanes
     ledgers = Ledgers(redis, lanes, settings.archive)
     subscribing = Subscribing(redis, lanes, Seal(installation.key, settings.sealing_key))
-    registry = Registry(redis, subscribing)
-    lease = Lease(redis, SUBSCRIPTIONS_READER, new_name())
-    catching_up = CatchingUp(redis, reading, ledgers)
-    announcing = Announcing(redis, reading, hub, registry, lease, catching_up)
     payloads = Payloads(reading, feed, settings.public_url)
-    async with Outbound(settings.outbound) as outbound:
-        delivery = Delivery(redis, reading, ledgers, payloads, outbound, pace.schedule)
-        courier = Courier(redis, registry, announcing, delivery, pace.timing)
+    async with (
+        Outbound(settings.outbound) as outbound,
+        # Of its own, so that however many subscribe, readers have theirs.
+        connect(settings.engine_url, retries=1) as own,
+    ):
+        registry = Registry(own, subscribing)
+        lease = Lease(own, SUBSCRIPTIONS_READER, new_name())
+        catching_up = CatchingUp(own, reading, ledgers)
+        announcing = Announcing(own, reading, hub, registry, lease, catching_up)
+        delivery = Delivery(own, reading, ledgers, payloads, outbound, pace.schedule)
+        courier = Courier(own, registry, announcing, delivery, pace.timing)
         endpoints = Subscriptions(redis, reading, door, outbound, subscribing)
         yield Webhooks(endpoints, announcing, courier, lease)
