@@ -49,7 +49,7 @@ def _content(url: str, answer: httpx2.Response, key: str | None) -> bytes:
     if answer.is_success or answer.status_code == httpx2.codes.GONE:
         return answer.content
     if answer.status_code == httpx2.codes.UNAUTHORIZED and key is None:
-        raise Failure("history takes a key that may read the article; name it with --key")
+        raise Failure("this takes a key that may read the article; name it with --key")
     if answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR and (said := _detail(answer)):
         raise Failure(said)
     raise Failure(f"{url} answers {answer.status_code}; ask its operator, or try again shortly")

@@ -26,6 +26,9 @@ def command(
         str | None,
         Argument(metavar="SLUG", help="The article; all of them if left out."),
     ] = None,
+    key: Annotated[
+        str | None, Option("--key", metavar="KEY", help="An API key, where not everybody may read.")
+    ] = None,
     url: Annotated[str, Option("--from", metavar="URL", help="Where deliver is.")] = DELIVER,
 ) -> None:
     """Follow changes live, a line each, until Ctrl-C.
@@ -34,11 +37,13 @@ def command(
     """
     if slug is not None:
         check_slug(slug)
-    asyncio.run(_watch(slug, url))
+    asyncio.run(_watch(slug, url, key))
 
 
-async def _watch(slug: str | None, url: str) -> None:
+async def _watch(slug: str | None, url: str, key: str | None) -> None:
     async with client(url, "--from") as deliver:
+        if key is not None:
+            deliver.headers["authorization"] = f"Bearer {key}"
         if slug is None:
             await _watch_all(deliver, url)
         else:
@@ -86,6 +91,7 @@ async def _load(deliver: httpx2.AsyncClient, url: str, slug: str) -> Known | Non
     if answer.status_code == httpx2.codes.GONE:
         _show(Told("killed", slug, one_line(answer.json()["note"])))
         return None
+    _check_admitted(answer, url)
     if answer.status_code != httpx2.codes.OK:
         raise Failure(f"there is no article {slug} at {url}; {url}/ lists those there are")
     return known(answer.json())
@@ -104,6 +110,7 @@ async def _follow(
                 if answer.status_code == httpx2.codes.GONE:
                     yield httpx2.ServerSentEvent("killed", (await answer.aread()).decode())
                     return
+                _check_admitted(answer, url)
                 answer.raise_for_status()
                 if not ever:
                     _say("following; Ctrl-C ends it")
@@ -121,6 +128,11 @@ async def _follow(
             _say("the connection is lost; trying again")
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _check_admitted(answer: httpx2.Response, url: str) -> None:
+    if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        raise Failure(f"{url} is for readers with a key that may read this; name it with --key")
 
 
 def _cursor(head: Any) -> str:

@@ -100,8 +100,8 @@ async def test_what_was_taken_back_is_in_neither(stand):
 @pytest.mark.parametrize(
     ("words", "status", "complaint"),
     [
-        (("page", SLUG, "--version", "2"), 1, "history takes a key that may read the article"),
-        (("diff", SLUG, "1", "2"), 1, "history takes a key"),
+        (("page", SLUG, "--version", "2"), 1, "this takes a key that may read the article"),
+        (("diff", SLUG, "1", "2"), 1, "this takes a key"),
         (("page", SLUG, "--version", "2", "--key", "wt_00_no"), 1, "No key is this one"),
         (("page", SLUG, "--version", "2", "--at", "2026-01-01T00:00:00Z"), 2, "not both"),
         (("page", SLUG, "--link"), 2, "name it with --version"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -11,7 +14,7 @@ from redis.asyncio import Redis
 from services.deliver.readers import COOKIE
 from shared.runtime.api_keys import revoke
 from shared.runtime.engine import Engine
-from tests.builders import SLUG, posted, published
+from tests.builders import SLUG, killed, posted, published
 from tests.integration.newsstand import Newsstand, a_key, open_newsstand, open_stream
 
 FERRY = "ferry-strike"
@@ -179,3 +182,23 @@ async def test_any_page_may_read_where_no_origins_are_named(redis: Redis, engine
         headers = (await stand.get(ARTICLE, origin="https://anywhere.example")).headers
         assert headers["access-control-allow-origin"] == "*"
         assert "Origin" not in headers["vary"]
+
+
+async def test_the_command_line_reads_with_a_key(keyed: Newsstand) -> None:
+    key = (await a_key(keyed, "read"))["authorization"].removeprefix("Bearer ")
+    url = f"http://127.0.0.1:{keyed.port}"
+
+    async def ran(*words: str) -> tuple[int | None, str]:
+        command = [sys.executable, "-m", "services.cli", *words, "--from", url]
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    for words in (("page", SLUG), ("watch", SLUG), ("watch",)):
+        status, said = await ran(*words)
+        assert (status, said.count("\n")) == (1, 1)
+        assert "name it with --key" in said
+    assert (await ran("page", SLUG, "--key", key))[0] == 0
+    await keyed.publish(killed(slug=SLUG))
+    status, said = await ran("watch", SLUG, "--key", key)
+    assert (status, "killed" in said) == (0, True)
