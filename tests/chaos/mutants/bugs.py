@@ -1,23 +1,16 @@
 """Protocols with one bug each, in the processes themselves: a chaos that finds none proves nothing.
 
-Each is put into a process before its service is imported: another line in a script, or another
-method in place of ours.
+Each is put into the processes of one service before they begin: another line in a script, or
+another method in place of ours. What is not that service's is not even imported.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from services.deliver.firehose import Firehose
-from services.deliver.hub import Hub
-from services.ingest.append import Appender
-from services.render.rendering import Rendering
-from services.render.store import Store
-from services.render.sweep import Sweeper
-from shared.runtime import durability, engine
 from shared.runtime.keys import RENDER_GROUP
 from shared.runtime.scripts import Script
 
@@ -72,6 +65,8 @@ def lua(file: str, *changes: tuple[str, str]) -> Mutant:
 
 def _dedupe_apart() -> None:
     """Ingest looks ids up, then appends: two calls."""
+    from services.ingest.append import Appender
+
     lua("append.lua", ("if known then", "if false then"))()
     run = Appender._run
 
@@ -92,6 +87,8 @@ def _known(found: bytes) -> list[bytes]:
 
 def _dedupe_first() -> None:
     """Ingest reserves ids, then appends: who dies between has lost the event."""
+    from services.ingest.append import Appender
+
     run = Appender._run
 
     async def first(self: Any, lane: Any, calls: Any, wait: Any) -> list[Any]:
@@ -109,6 +106,8 @@ def _dedupe_first() -> None:
 
 def _wake_apart() -> None:
     """Ingest stores, then wakes: two calls."""
+    from services.ingest.append import Appender
+
     lua("append.lua", (_EVENTS_LINE, ""), (_DIRTY_LINE, ""))()
     run = Appender._run
 
@@ -128,6 +127,8 @@ def _wake_apart() -> None:
 
 def _ack_first() -> None:
     """A renderer acks what it has read, then renders it."""
+    from services.render.rendering import Rendering
+
     take = Rendering.take
 
     async def first(self: Any, lane: Any, entries: Any, taken: Any = "read") -> None:
@@ -140,14 +141,15 @@ def _ack_first() -> None:
 
 def _outbox_apart() -> None:
     """A renderer commits, then tells: two calls."""
+    from services.render.core.writes import heads
+    from services.render.store import Store
+
     lua("commit.lua", (_TOLD, ""))()
     run = Store._run_commit
 
     async def apart(self: Any, keys: Any, filed: Any, writes: Any, to: int, *rest: Any) -> Any:
         commit = await run(self, keys, filed, writes, to, *rest)
         if commit.result == "committed":
-            from services.render.core.writes import heads
-
             facts = {"article": keys.slug, "from": filed.version, "to": to, "chain": rest[0]}
             told = {"head": heads(writes)[1], "kinds": ",".join(writes.kinds)}
             await self._redis.xadd(keys.lane.changes, facts | told)
@@ -158,6 +160,7 @@ def _outbox_apart() -> None:
 
 def _no_sweep() -> None:
     """What nobody is woken for is never rendered."""
+    from services.render.sweep import Sweeper
 
     async def never(self: Any) -> None:
         await asyncio.Event().wait()
@@ -167,6 +170,8 @@ def _no_sweep() -> None:
 
 def _no_file() -> None:
     """The engine keeps everything in memory, and nobody asks it."""
+    from shared.runtime import durability, engine
+
     words = list(engine.SETTINGS)
     words[words.index("--appendonly") + 1] = "no"
     _put(engine, "SETTINGS", tuple(words))
@@ -179,6 +184,7 @@ def _no_file() -> None:
 
 def _hose_from_now() -> None:
     """Who comes back to the stream of all articles is told what comes next."""
+    from services.deliver.firehose import Firehose
 
     async def now(self: Any, request: Any, send: Any) -> bool:
         return True
@@ -195,6 +201,7 @@ def _live_from_now() -> None:
 
 def _no_look() -> None:
     """After an outbox was lost, or the engine away, nobody looks where articles are."""
+    from services.deliver.hub import Hub
 
     async def nothing(self: Any, lanes: Any) -> None:
         return
@@ -202,26 +209,43 @@ def _no_look() -> None:
     _put(Hub, "_look_at_heads", nothing)
 
 
-MUTANTS: Mapping[str, Mutant] = {
-    "commit without compare": lua("commit.lua", (_COMPARE, "")),
-    "commit without the ledger's chain": lua("commit.lua", (_HISTORY, "")),
-    "ack beyond the version": lua(
-        "commit.lua", ("if item[2] <= version or version >= seq then", "if true then")
-    ),
-    "clean too soon": lua("commit.lua", (_CLEAN, _CLEAN.replace("version >= seq", "true"))),
-    "withdraw blindly": lua("withdraw.lua", ("if current ~= ref then", "if true then")),
-    "no dirty mark": lua("append.lua", (_DIRTY_LINE, "")),
-    "ids known for two seconds": lua(
-        "append.lua", (_DIRTY_LINE, _DIRTY_LINE + '    redis.call("EXPIRE", KEYS[1], 2)\n')
-    ),
-    "dedupe apart from append": _dedupe_apart,
-    "dedupe before append": _dedupe_first,
-    "wake-up apart from append": _wake_apart,
-    "ack first": _ack_first,
-    "outbox apart from commit": _outbox_apart,
-    "no sweep": _no_sweep,
-    "an engine without its file": _no_file,
-    "all: resume from now": _hose_from_now,
-    "article: resume from now": _live_from_now,
-    "no look after a loss": _no_look,
+#: By service: the bugs that go into its processes, `up` being services.cli's.
+_OF: Mapping[str, Mapping[str, Mutant]] = {
+    "services.ingest": {
+        "no dirty mark": lua("append.lua", (_DIRTY_LINE, "")),
+        "ids known for two seconds": lua(
+            "append.lua", (_DIRTY_LINE, _DIRTY_LINE + '    redis.call("EXPIRE", KEYS[1], 2)\n')
+        ),
+        "dedupe apart from append": _dedupe_apart,
+        "dedupe before append": _dedupe_first,
+        "wake-up apart from append": _wake_apart,
+        "an engine without its file": _no_file,
+    },
+    "services.render": {
+        "commit without compare": lua("commit.lua", (_COMPARE, "")),
+        "commit without the ledger's chain": lua("commit.lua", (_HISTORY, "")),
+        "ack beyond the version": lua(
+            "commit.lua", ("if item[2] <= version or version >= seq then", "if true then")
+        ),
+        "clean too soon": lua("commit.lua", (_CLEAN, _CLEAN.replace("version >= seq", "true"))),
+        "withdraw blindly": lua("withdraw.lua", ("if current ~= ref then", "if true then")),
+        "ack first": _ack_first,
+        "outbox apart from commit": _outbox_apart,
+        "no sweep": _no_sweep,
+    },
+    "services.deliver": {
+        "all: resume from now": _hose_from_now,
+        "article: resume from now": _live_from_now,
+        "no look after a loss": _no_look,
+    },
+    "services.cli": {"an engine without its file": _no_file},
 }
+#: Their names.
+MUTANTS = tuple(dict.fromkeys(name for bugs in _OF.values() for name in bugs))
+
+
+def infect(name: str, words: Sequence[str]) -> None:
+    """Put the bug *name* into this process, if its command line *words* say it is for it."""
+    for service, bugs in _OF.items():
+        if service in words and name in bugs:
+            bugs[name]()

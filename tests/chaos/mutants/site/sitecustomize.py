@@ -1,8 +1,9 @@
 """Python imports this at its start where a test has put this folder on its path."""
 
 import os
+import sys
 
 if name := os.environ.get("TEST_MUTANT"):
-    from tests.chaos.mutants.bugs import MUTANTS
+    from tests.chaos.mutants.bugs import infect
 
-    MUTANTS[name]()
+    infect(name, sys.orig_argv)
