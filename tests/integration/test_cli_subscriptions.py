@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 
 import orjson
 import pytest
+import structlog
 from redis.asyncio import Redis
 
+from services.cli import __main__ as main
 from services.deliver.webhooks.records import everyone
 from shared.runtime.engine import Engine
 from shared.runtime.installation import open_installation
+from shared.runtime.redis import connect
 from tests.builders import SLUG, posted, published
 from tests.integration.hooks import LOOPBACK, QUICK, Subscriber, subscriber
 from tests.integration.newsstand import LANES, Newsstand, open_newsstand
@@ -124,11 +128,24 @@ async def test_what_was_given_up_is_listed_and_sent_again(
         (("rotate", "nobody", "--grace", "9d"), 2, "7d at most"),
     ],
 )
-async def test_what_can_not_be_is_one_line_that_says_what_to_do(
-    redis: Redis, engine: Engine, words: tuple[str, ...], status: int, said: str
+def test_what_can_not_be_is_one_line_that_says_what_to_do(
+    engine: Engine,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    status: int,
+    said: str,
 ) -> None:
-    await open_installation(redis, LANES)
-    code, lines, complaint = await run(engine, *words)
-    assert (code, lines) == (status, [])
+    async def install() -> None:
+        async with connect(engine.url) as redis:
+            await redis.flushall()
+            await open_installation(redis, LANES)
+
+    asyncio.run(install())
+    try:
+        code = main.run(["subscriptions", *words, "--redis-url", engine.url])
+    finally:
+        structlog.reset_defaults()
+    printed, complaint = capsys.readouterr()
+    assert (code, printed) == (status, "")
     assert said in complaint
     assert complaint.count("\n") == 1
