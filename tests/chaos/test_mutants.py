@@ -53,7 +53,7 @@ def test_every_seeded_bug_still_fits_the_code_that_it_is_put_into(pytestconfig):
     [
         ("no dirty mark", {"I4"}),
         ("ids known for two seconds", {"I1", "once"}),
-        ("ack beyond the version", {"I5"}),
+        ("ack first", {"I5"}),
     ],
 )
 def test_a_seeded_bug_is_found_by_the_promise_that_it_breaks(name, rules, tmp_path):
