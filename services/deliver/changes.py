@@ -78,7 +78,11 @@ class ChangeFeed:
         standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
-        return await self._kept.get((slug, since, stand), lambda: self.fresh(slug, since))
+        news = await self._kept.get((slug, since, stand), lambda: self.fresh(slug, since))
+        if news.to != stand.mark and news.to.version <= stand.mark.version:
+            # A failover came between, and what is kept is of what there was after it.
+            return await self.fresh(slug, since)
+        return news
 
     async def fresh(self, slug: str, since: Mark) -> News:
         """Return the same without a look at what is kept; raises as `since`."""

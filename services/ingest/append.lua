@@ -7,11 +7,11 @@
 -- ARGV[8] envelope as JSON                       ARGV[9] end of its embargo in milliseconds, or 0
 -- ARGV[10] "check" if an editor has to release it, "refuse" if its copy is refused, or ""
 -- ARGV[11] findings as JSON
--- ARGV[12] of a redaction: where the ledger ended when it was read; then seq and record, seq and
---          record, … of each entry about the update, without its text
+-- ARGV[12] of a redaction: the chain at which the ledger ended when it was read; then seq and record,
+--          seq and record, … of each entry about the update, without its text
 --
 -- Returns {"accepted" | "duplicate", seq, chain}, {"held"}, {"duplicate", "held" | "spiked"},
--- {"again"} to a redaction: the ledger has grown since, read on; or
+-- {"again"} to a redaction: the ledger is another since, read on; or
 -- {<problem code>, seq}, "invalid" for its copy; with "held" or "spiked" where the other event has
 -- no seq. Or {"archived", file}: the article has to be brought back first.
 
@@ -48,12 +48,14 @@ if code then
     return { code, tostring(article.seq) }
 end
 
-if event.act == "update.redacted" and tonumber(ARGV[12]) ~= article.seq then
+if event.act == "update.redacted" and ARGV[12] ~= article.chain then
     return { "again" }
 end
 
--- The text goes in the step that takes it back; a renderer sees to where else it is.
+-- The text goes in the step that takes it back; a renderer sees to where else it is. Where no seq
+-- tells one note from another, a number below zero does: each is to be carried out.
 local function destroy(seq)
+    seq = seq or -redis.call("HINCRBY", KEYS[2], "held", 1)
     for n = 13, #ARGV, 2 do
         redis.call("LSET", KEYS[4], ARGV[n] - 1, ARGV[n + 1])
     end
@@ -87,7 +89,7 @@ if event.act == "article.killed" then
 elseif update == "held" and TAKES_BACK[event.act] then
     spike(read_holds(), about_update)
     redis.call("HSET", KEYS[3], event.update, "retracted")
-    if event.act == "update.redacted" then destroy(0) end
+    if event.act == "update.redacted" then destroy() end
     return unseen()
 elseif event.act == "update.redacted" and article.status ~= "held" then
     if holding > 0 then spike(read_holds(), about_update) end
@@ -97,6 +99,7 @@ else
     local due, stop = tonumber(ARGV[9]), TAKES_BACK[event.act] and "" or ARGV[10]
     local behind = article.status == "held" or update == "held"
     if due > now or stop ~= "" or behind then
+        if event.act == "update.redacted" then destroy() end
         hold(event, ARGV[9], stop, ARGV[11])
         if event.act == "article.published" then
             redis.call("HSET", KEYS[2], "status", "held")

@@ -207,7 +207,7 @@ class Appender:
         if not isinstance(event.act, Redacted):
             return await self._run(lane, calls, wait)
         [(keys, words)] = calls
-        masks = Masks(self._redis, lane.article(event.subject).ledger, event.act.update_id)
+        masks = Masks(self._redis, lane.article(event.subject), event.act.update_id)
         while True:
             masked = [*words, *await masks.read_on()]
             replies = await self._run(lane, [(keys, masked)], wait)

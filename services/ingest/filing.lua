@@ -13,8 +13,8 @@
 -- KEYS[7] holds    hash    "<id> <source>" -> an event that is held, in the form of PREFIX
 -- KEYS[8] held     zset    slug -> when its next held event is due, in milliseconds; inf: when an
 --                          editor says so
--- KEYS[9] redactions set   "<slug> <seq>" of a redaction whose text is to be destroyed; seq 0: the
---                          event itself has none
+-- KEYS[9] redactions set   "<slug> <seq>" of a redaction whose text is to be destroyed; below zero,
+--                          a number of its own: the event has no seq
 --
 -- ARGV[1] is the slug.
 

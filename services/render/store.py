@@ -74,6 +74,7 @@ class Store:
         self.trust = {lane.tag: Trust() for lane in lanes}
         """Of each lane, by its tag, whether our fold may commit there."""
         self._commit = Script("services.render", "commit.lua")
+        self._ahead = Script("services.render", "ahead.lua")
         self._withdraw = Script("services.render", "withdraw.lua")
 
     async def render(self, slug: str, wakeups: Sequence[Wakeup] = ()) -> None:
@@ -228,12 +229,14 @@ class Store:
         self, keys: ArticleKeys, filed: Filed, writes: Writes, wakeups: Sequence[Wakeup]
     ) -> Commit:
         """Write the bytes, then commit; take the bytes back if the commit did not come about."""
-        for some in portions(writes.ahead):
-            await self._redis.hset(keys.updates, items=some)
         head = writes.head
         failpoint("render.before_commit")
         try:
-            commit = await self._run_commit(keys, filed, writes, head.version, head.chain, wakeups)
+            if await self._write_ahead(keys, filed, writes):
+                to = head.version, head.chain
+                commit = await self._run_commit(keys, filed, writes, *to, wakeups)
+            else:
+                commit = Commit.counted((b"stale", b"", b""))
         except ResponseError:
             await self._take_back(keys, writes)
             raise
@@ -247,6 +250,14 @@ class Store:
         elif commit.result != "missing":
             await self._take_back(keys, writes)
         return commit
+
+    async def _write_ahead(self, keys: ArticleKeys, filed: Filed, writes: Writes) -> bool:
+        """Write the bytes; return False, at the first that come too late, if we were overtaken."""
+        for some in portions(writes.ahead):
+            words = [filed.version, filed.chain, *some]
+            if not await self._ahead.run(self._redis, [keys.article, keys.updates], words):
+                return False
+        return True
 
     async def _take_back(self, keys: ArticleKeys, writes: Writes) -> None:
         if writes.ahead:

@@ -48,7 +48,7 @@ class Newsroom:
         """Run the script as ingest would, and return its answer."""
         event = parse_event(envelope)
         keys = self.keys(event.subject)
-        masks = Masks(self.redis, keys.ledger, event.update_id or "")
+        masks = Masks(self.redis, keys, event.update_id or "")
         answer: Any = await APPEND.run(
             self.redis,
             keys.filing,

@@ -34,10 +34,10 @@ class Redaction:
                 self.masked[int(found[1])] = record[found.end() : -1]
 
 
-def stale_refs(update_id: str, current: bytes | None, names: Iterable[bytes]) -> list[bytes]:
-    """Return those of *names*, fields of `updates:<slug>`, that are older forms of the update."""
+def forms_of(update_id: str, names: Iterable[bytes]) -> list[bytes]:
+    """Return those of *names*, fields of `updates:<slug>`, that are forms of the update."""
     begins = f"{update_id}@".encode()
-    return [name for name in names if name.startswith(begins) and name != current]
+    return [name for name in names if name.startswith(begins)]
 
 
 def found_in(redaction: Redaction, fields: Mapping[bytes, bytes]) -> bytes | None:
