@@ -1,17 +1,22 @@
-"""The simulator as a command: `python -m tests.simulation --schedules 1000000 --seed 7`."""
+"""The simulator as a command: `python -m tests.simulation --schedules 1000000 --seed 7`.
+
+On all cores. Ctrl-C ends it with what was played so far.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from time import perf_counter
 
+from services.cli.progress import progress
+from tests.simulation.cast import PROTOCOL, Cast
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.schedule import PROTOCOL, Cast, Failure, Schedule, first_failure
+from tests.simulation.running import SCHEDULES_A_PART, Played, parts, play_all
+from tests.simulation.schedule import Failure, Schedule, first_failure
 
-PROGRESS_EVERY = 500
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str], cast: Cast = PROTOCOL) -> int:
@@ -19,16 +24,9 @@ def main(argv: Sequence[str], cast: Cast = PROTOCOL) -> int:
     options = _options(argv)
     if options.mutants:
         return _score(options.seed, options.schedules)
-    only = options.only
-    numbers = range(options.schedules) if only is None else range(only, only + 1)
-    try:
-        met = _run(options.seed, numbers, cast, story=only is not None)
-    except Failure as failure:
-        sys.stdout.write(f"\n{failure}\n")
-        return 1
-    if only is None:
-        _summary(options.seed, options.schedules, met)
-    return 0
+    if options.only is not None:
+        return _tell(options.seed, options.only, cast)
+    return _run(options.seed, options.schedules, cast)
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
@@ -40,36 +38,53 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run(seed: int, numbers: range, cast: Cast, story: bool) -> Counter[str]:
-    """Play the schedules, and count what happened in them."""
-    met: Counter[str] = Counter()
-    began = perf_counter()
-    for done, number in enumerate(numbers, 1):
-        schedule = Schedule(seed, number, cast)
-        schedule.run()
-        met.update(schedule.met())
-        if story:
-            sys.stdout.write(schedule.story() + "\n")
-        elif done % PROGRESS_EVERY == 0 or done == len(numbers):
-            rate = done / (perf_counter() - began)
-            sys.stderr.write(f"\r{done:,} of {len(numbers):,} schedules, {rate:,.0f} a second")
-    sys.stderr.write("\n")
-    return met
+def _run(seed: int, schedules: int, cast: Cast) -> int:
+    """Play the schedules, up to a failure or to Ctrl-C; say what was met."""
+    played, began, status = Played(), perf_counter(), 0
+    try:
+        with progress(f"seed {seed}, each {SCHEDULES_A_PART}", len(list(parts(schedules)))) as step:
+            for part in play_all(seed, schedules, cast):
+                played.add(part)
+                step()
+                if part.failure:
+                    break
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    if played.failure:
+        sys.stdout.write(f"{played.failure}\n")
+        return 1
+    _summary(seed, played, perf_counter() - began)
+    return status
 
 
-def _summary(seed: int, schedules: int, met: Counter[str]) -> None:
-    for what, count in met.most_common():
+def _summary(seed: int, played: Played, seconds: float) -> None:
+    for what, count in played.met.most_common():
         sys.stdout.write(f"{count:12,}  {what}\n")
-    sys.stdout.write(f"{schedules:12,}  schedules of seed {seed}, no violation\n")
+    rate = played.schedules / max(seconds, 1e-9)
+    said = f"{played.schedules:12,}  schedules of seed {seed}, no violation"
+    sys.stdout.write(f"{said}; {rate:,.0f} a second, digest {played.digest:016x}\n")
+
+
+def _tell(seed: int, number: int, cast: Cast) -> int:
+    schedule = Schedule(seed, number, cast)
+    try:
+        schedule.run()
+    except Failure as failure:
+        sys.stdout.write(f"{failure}\n")
+        return 1
+    sys.stdout.write(schedule.story() + "\n")
+    return 0
 
 
 def _score(seed: int, schedules: int) -> int:
+    """Print a table: the bug, the schedule that found it, what it broke."""
     found = 0
     for name, mutant in MUTANTS.items():
         failure = first_failure(mutant, seed, schedules)
         found += failure is not None
-        where = f"schedule {failure.number:>6,}, {failure.rule}" if failure else "not found"
+        where = f"schedule {failure.number:>7,}  {failure.rule}" if failure else "not found"
         sys.stdout.write(f"{name:<36} {where}\n")
+        sys.stdout.flush()
     sys.stdout.write(f"{found} of {len(MUTANTS)} seeded bugs found, seed {seed}\n")
     return int(found < len(MUTANTS))
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 
 from tests.simulation.article import NEWEST, Event, State
 from tests.simulation.keys import Receipt
-from tests.simulation.model import Lane, NoGroup
+from tests.simulation.model import Lane
+from tests.simulation.redacting import Masks
 from tests.simulation.renderer import Renderer
 from tests.simulation.steps import RESTS, Dice, Steps
+from tests.simulation.stream import NoGroup
 
 
 class Reader:
@@ -38,7 +40,7 @@ class Reader:
                 continue
             body = parts.pop(0) if head.body else None
             state = State(*head.position, head.status, body, *head[4:], tuple(parts))
-            self.lane.evidence.pages.append(state)
+            self.lane.evidence.pages.append((slug, state))
             yield "has page of", slug, head.version
 
 
@@ -51,7 +53,7 @@ class Sweeper:
     def steps(self) -> Steps[None]:
         while True:
             slug = self.lane.oldest_dirty()
-            yield "finds dirty", slug
+            yield ("finds dirty", slug) if slug else RESTS
             if slug is not None:
                 yield from self.renderer.render(slug)
             try:
@@ -62,7 +64,9 @@ class Sweeper:
 
     def take_stranded(self) -> Steps[None]:
         ids = self.lane.pending()
-        yield "finds pending", *ids
+        yield ("finds pending", *ids) if ids else RESTS
+        if not ids:
+            return
         wakeups = self.lane.read_events(ids)
         yield "reads pending", *wakeups
         there = {wakeup.id for wakeup in wakeups}
@@ -153,7 +157,15 @@ class Client:
         return receipt
 
     def ingest(self, event: Event) -> Steps[Receipt]:
-        receipt = self.lane.append(event)
+        masks = Masks()
+        while True:
+            if event.act == "redacted":
+                masks = self.lane.read_masks(event, masks)
+                yield "reads for masks", event.slug, masks.end[0]
+            receipt = self.lane.append(event, masks)
+            if receipt.status != "again":
+                break
+            yield "has to read on of", event.slug
         answer = receipt.status, receipt.code or receipt.seq
         yield "files", event.slug, event.id, event.act, event.update, *answer
         return receipt
@@ -167,7 +179,7 @@ class Client:
             self.acked.append(event)
         if self.dice.mishap(0.15):
             again = self.dice.pick(self.acked)
-            other = again._replace(text=again.text + "0")
+            other = again._replace(text=again.text + "'")
             self.todo.appendleft(again if self.dice.chance(0.7) else other)
 
     def send_again(self, events: Iterable[Event]) -> None:

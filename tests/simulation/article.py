@@ -1,7 +1,8 @@
 """What is filed, when an act is legal, and what a fold makes of it.
 
-The copy is a number, a fingerprint is the event spelled out: enough to tell any two histories
-apart, which is all that the protocol is asked to do.
+The copy is a word that no other event has, a fingerprint is the event spelled out: enough to tell
+any two histories apart, and to find a text that must not exist, which is all that the protocol is
+asked to do.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import NamedTuple
+from zlib import crc32
 
 #: A place in one history: a version and the chain that names the events behind it.
 Position = tuple[int, str]
@@ -16,11 +18,16 @@ Position = tuple[int, str]
 #: As an event's base: whatever `seq` the article has when the client comes to send it.
 NEWEST = -1
 
+#: What a redaction leaves of a text.
+MASK = "-"
+TAKES_BACK = frozenset({"retracted", "redacted"})
+
 
 class Event(NamedTuple):
-    """An act that a client files; *text* is a number.
+    """An act that a client files; *text* is a word of its own.
 
-    *base* is the `seq` after which it must come, if any; *due* is the end of its embargo.
+    *base* is the `seq` after which it must come, if any; *due* is the end of its embargo;
+    *check* says that an editor has to look at it.
     """
 
     slug: str
@@ -31,6 +38,7 @@ class Event(NamedTuple):
     text: str = ""
     base: int | None = None
     due: int = 0
+    check: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -43,11 +51,15 @@ class Event(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An event at its place in the ledger."""
+    """An event at its place in the ledger. A redaction masks its text, and nothing else of it."""
 
     seq: int
     chain: str
     event: Event
+    fingerprint: str
+
+    def masked(self) -> Entry:
+        return self._replace(event=self.event._replace(text=MASK))
 
 
 class Part(NamedTuple):
@@ -73,7 +85,7 @@ BODY = ":body"
 
 
 class State(NamedTuple):
-    """An article at one version; *posted* counts its updates, *words* all that was ever filed.
+    """An article at one version; *posted* counts its updates, *said* sums up all that was filed.
 
     A renderer folds onto a part of the state: the *updates* that the events name, and no body,
     so a body or an update of a higher version is one that the fold made.
@@ -84,7 +96,7 @@ class State(NamedTuple):
     status: str | None = None
     body: Part | None = None
     posted: int = 0
-    words: int = 0
+    said: int = 0
     updates: tuple[Part, ...] = ()
 
     @property
@@ -116,9 +128,11 @@ def refusal(event: Event, status: str | None, posted: Mapping[str, str]) -> str 
         if status == "closed":
             return "article-closed"
         return "update-exists" if event.update in posted else None
-    if event.act in {"corrected", "retracted"}:
-        refused = {None: "unknown-update", "retracted": "update-retracted"}
-        return refused.get(posted.get(event.update))
+    if event.act in {"corrected", "retracted", "redacted"}:
+        its = posted.get(event.update)
+        if its == "retracted" and event.act != "redacted":
+            return "update-retracted"
+        return None if its else "unknown-update"
     return None
 
 
@@ -127,24 +141,24 @@ STATUS_AFTER = {"published": "live", "closed": "closed", "reopened": "live", "ki
 
 def fold(state: State, entry: Entry) -> State:
     """Return *state* after the next *entry* of the ledger. A correction keeps what it corrects."""
-    seq, chain, event = entry
+    seq, chain, event, fingerprint = entry
     act = event.act
     if act == "killed":
         return State(seq, chain, "killed")
-    status, body, posted, words, updates = state[2:]
-    status, words = STATUS_AFTER.get(act, status), words + int(event.text or 0)
+    status, body, posted, said, updates = state[2:]
+    status, said = STATUS_AFTER.get(act, status), said + crc32(fingerprint.encode())
     if act in {"published", "writethru"}:
         body = Part(BODY, 0, event.text, seq, chain)
     elif act == "posted":
         updates = (*updates, Part(event.update, posted, event.text, seq, chain))
         posted += 1
-    elif act in {"corrected", "retracted"}:
+    elif act in {"corrected", "retracted", "redacted"}:
         updates = tuple(_amended(part, entry) for part in updates)
-    return State(seq, chain, status, body, posted, words, updates)
+    return State(seq, chain, status, body, posted, said, updates)
 
 
 def _amended(part: Part, entry: Entry) -> Part:
-    seq, chain, event = entry
+    seq, chain, event, _ = entry
     if part.name != event.update:
         return part
     text = f"{part.text}, {event.text}" if event.act == "corrected" else None

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
-from tests.simulation.article import Event, refusal
+from tests.simulation.article import TAKES_BACK, Event, refusal
 from tests.simulation.keys import Evidence, Hold, Keys, Receipt
+from tests.simulation.redacting import Masks, Redacting
 
 
-class Holding:
+class Holding(Redacting):
     """What append, release and spike do with held events; the rest of the lane is beside it."""
 
     articles: dict[str, Keys]
@@ -26,7 +27,7 @@ class Holding:
 
     # -- ingest ---------------------------------------------------------------------------
 
-    def held_back(self, event: Event) -> Receipt | None:
+    def held_back(self, event: Event, masks: Masks) -> Receipt | None:
         """Hold *event*, or take back what is held, where either is due; else None."""
         keys = self.articles[event.slug]
         if event.act == "killed":
@@ -35,14 +36,31 @@ class Holding:
                 return None
             keys.status = "killed"
             return taken
-        if event.act == "retracted" and keys.posted[event.update] == "held":
+        if event.act in TAKES_BACK and keys.posted[event.update] == "held":
             taken = self._take_back(event, lambda hold: hold.event.update == event.update)
             keys.posted[event.update] = "retracted"
+            if event.act == "redacted":
+                self.destroy(event, masks)
             return taken
+        if event.act == "redacted":
+            return self._redact(event, masks)
         return self._hold(event) if self._waits(keys, event) else None
 
+    def _redact(self, event: Event, masks: Masks) -> Receipt | None:
+        """Destroy what was filed. Before the article is released the act waits with it."""
+        keys = self.articles[event.slug]
+        if keys.status == "held":
+            self.destroy(event, masks)
+            return self._hold(event)
+        self._spike(event.slug, self._about(keys, event.update))
+        self.destroy(event, masks, keys.seq + 1)
+        return None
+
+    def _about(self, keys: Keys, update: str) -> list[Hold]:
+        return [hold for hold in keys.holds.values() if hold.event.update == update]
+
     def _waits(self, keys: Keys, event: Event) -> bool:
-        return event.due > self.time or self._builds_on(keys, event)
+        return event.due > self.time or event.check or self._builds_on(keys, event)
 
     def _builds_on(self, keys: Keys, event: Event) -> bool:
         return keys.status == "held" or keys.posted.get(event.update) == "held"
@@ -51,14 +69,17 @@ class Holding:
         keys = self.articles[event.slug]
         behind = self._builds_on(keys, event)
         keys.orders += 1
-        keys.holds[event.key] = Hold(keys.orders, event)
+        stop = "check" if event.check and event.act not in TAKES_BACK else ""
+        keys.holds[event.key] = Hold(keys.orders, event, stop)
         keys.seen[event.key] = (0, "held", event.fingerprint)
         if event.act == "published":
             keys.status = "held"
         elif event.act == "posted":
             keys.posted[event.update] = "held"
         if not behind:
-            self.held[event.slug] = min(event.due, self.held.get(event.slug, inf))
+            due = inf if stop else event.due
+            self.held[event.slug] = min(due, self.held.get(event.slug, inf))
+        self.file.add(event.text)
         self.evidence.held.add((event.slug, *event.key))
         self.evidence.touched = event.slug
         return Receipt("held")
@@ -111,6 +132,7 @@ class Holding:
         if hold is None or (self._behind(keys, hold.event) and not hold.stop):
             return False
         keys.holds[picked] = hold._replace(stop="")
+        self.evidence.looked_at.add((hold.event.slug, *picked))
         if hold.stop and self._schedule(keys)[picked] > self.time:
             return False
         keys.holds[picked] = hold._replace(stop="", lifted=True)

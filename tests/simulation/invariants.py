@@ -6,21 +6,28 @@ I3  outbox   the intervals join: none twice, none missing, up to v
 I4  dirty    an article that is behind is in the dirty set
 I5  acks     a wake-up that could still be read is acked only when the version covers it
 I6  promise  an acknowledged event is in the ledger where its receipt says, and stays there
-I7  end      without further faults everything is rendered and nothing stays pending
-I8  held     what is held is in no ledger and known as held; it gets there when its time has come or
+I7  reader   versions only grow, changes join, what is put in place equals the article; in the end
+             every reader has it
+I9  redacted its text leaves the ledger in the same step; in the end it is nowhere, the engine's
+             file included, and all else is as it was
+I13 held     what is held is in no ledger and known as held; it gets there when its time has come or
              an editor says so, and is taken out only by an editor or an act that takes it back
+END          without further faults everything is rendered and nothing stays pending
 
 Only what a step touched is looked at after it; `audit` looks at everything, from the beginning.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from tests.simulation.article import Event, State, chained, fold, refusal
+from tests.simulation.article import Event, Part, Position, State, chained, fold, refusal
 from tests.simulation.keys import Keys, Receipt
 from tests.simulation.model import Lane
+from tests.simulation.redacting import stored_texts
 
 
 class Violation(Exception):
@@ -47,8 +54,14 @@ class Book:
 class Watch:
     """Follows a lane. With *lossy* the engine may forget, so a receipt is no promise (I6)."""
 
-    def __init__(self, lane: Lane, lossy: bool) -> None:
+    def __init__(self, lane: Lane, lossy: bool, plans: Iterable[Event] = ()) -> None:
         self.lane, self.lossy = lane, lossy
+        # What was ever meant to be filed about an update; and which were ever redacted.
+        self.texts: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for event in plans:
+            if event.act != "redacted":
+                self.texts[event.slug, event.update].add(event.text)
+        self.blank: dict[str, set[str]] = defaultdict(set)
         self.promised: dict[tuple[str, str, str], tuple[Event, Receipt]] = {}
         self.last_promised: dict[tuple[str, str], int] = {}
         self.histories: dict[str, State] = {"": State()}
@@ -56,7 +69,12 @@ class Watch:
 
     def begin(self) -> None:
         self.books = {slug: Book() for slug in self.lane.articles}
-        self.changes_read = 0
+        self.lane.evidence.changes = list(self.lane.changes)
+        for change in reversed(self.lane.changes if self.lane.trimmed else ()):
+            self.books[change.slug].covered = change.start
+        for slug, keys in self.lane.articles.items():
+            if self.lane.trimmed and not any(each.slug == slug for each in self.lane.changes):
+                self.books[slug].covered = keys.version
 
     def audit(self) -> None:
         """Look at the whole lane afresh, whatever was seen before."""
@@ -79,9 +97,13 @@ class Watch:
                     violated("I5 acked before it was rendered", wakeup)
             evidence.acked.clear()
         while evidence.pages:
-            page = evidence.pages.pop()
-            if page != self.histories.get(page.chain):
+            slug, page = evidence.pages.pop()
+            if not self.same(slug, page, self.histories.get(page.chain)):
                 violated("I2 a reader got what no history gives", page)
+        while evidence.told:
+            self.told(*evidence.told.pop())
+        while evidence.redacted:
+            self.masked(*evidence.redacted.pop())
         while evidence.receipts:
             self.receipt(*evidence.receipts.pop())
 
@@ -101,15 +123,19 @@ class Watch:
             state, event = folds[-1], entry.event
             if entry.seq != len(folds):
                 violated("I1 a gap in the ledger", entry)
-            if entry.chain != chained(state.chain, entry.seq, event.fingerprint):
+            if entry.chain != chained(state.chain, entry.seq, entry.fingerprint):
                 violated("I1 the chain doesn't verify", entry)
             if event.key in book.ids:
                 violated("I1 an id came twice", entry)
-            if refusal(event, state.status, state.standing):
+            code = refusal(event, state.status, state.standing)
+            # What was taken back before it was out may be redacted once more.
+            if code and (event.act, code) != ("redacted", "unknown-update"):
                 violated("I1 an illegal act was accepted", entry)
             name = (event.slug, *event.key)
-            if live and event.due > self.lane.time and name not in self.lane.evidence.lifted:
-                violated("I8 released before its time", (entry, self.lane.time))
+            unseen = event.check and name not in self.lane.evidence.looked_at
+            waits = unseen or event.due > self.lane.time
+            if live and waits and name not in self.lane.evidence.lifted:
+                violated("I13 released before its time", (entry, self.lane.time))
             # The base of a held event is judged when it is filed.
             was_held = name in self.lane.evidence.held
             if event.base is not None and event.base != entry.seq - 1 and not was_held:
@@ -131,20 +157,56 @@ class Watch:
         refs = [ref for n in sorted(keys.pages) for ref in keys.pages[n]]
         body = keys.parts.get(head.body) if head.body else None
         updates = tuple(keys.parts.get(ref) for ref in refs)
-        if (*head.position, head.status, body, *head[4:], updates) != expected:
+        got = State(*head.position, head.status, body, *head[4:], updates)  # type: ignore[arg-type]
+        if not self.same(slug, got, expected):
             violated("I2 state isn't the fold", (slug, head, body, updates, expected))
         if [keys.pointers.get(part.name) for part in expected.updates] != refs:
             violated("I2 pointers and pages differ", (slug, keys.pointers, refs))
 
+    def same(self, slug: str, got: State, expected: State | None) -> bool:
+        """Compare, but for texts that were redacted: a mask takes their place whenever it comes."""
+        if got == expected:
+            return True
+        names = self.blank[slug]
+        if not names or expected is None:
+            return False
+        return _blanked(got, names) == _blanked(expected, names)
+
+    def told(self, who: str, at: Position, kind: str, start: int, to: Position) -> None:
+        if kind == "change" and not at[0] == start < to[0]:
+            violated("I7 changes don't join", (who, at, start, to))
+
+    def masked(self, slug: str, update: str) -> None:
+        self.blank[slug].add(update)
+        left = self.texts[slug, update].intersection(stored_texts(self.lane.articles[slug]))
+        if left:
+            violated("I9 a redacted text is in the ledger", (slug, update, left))
+
+    def destroyed(self) -> None:
+        """Look for texts that must not exist, and for what went with them."""
+        if len(self.lane.events) != self.lane.rung:
+            violated("I9 a wake-up went with a text", self.lane.events)
+        everywhere = {*self.lane.texts(), *self.lane.file}
+        for slug, keys in self.lane.articles.items():
+            for update in self.redactions(slug, keys):
+                if left := self.texts[slug, update] & everywhere:
+                    violated("I9 a redacted text is there still", (slug, update, left))
+
+    def redactions(self, slug: str, keys: Keys) -> set[str]:
+        """Return the updates whose redaction is in the ledger, or was before they were out."""
+        named = {entry.event.update for entry in keys.ledger if entry.event.act == "redacted"}
+        taken = self.blank[slug] if not self.lossy else set[str]()
+        return named | {name for name in taken if keys.posted.get(name) == "retracted"}
+
     def outbox(self, slug: str, keys: Keys) -> None:
-        for change in self.lane.changes[self.changes_read :]:
+        changes, self.lane.evidence.changes = self.lane.evidence.changes, []
+        for change in changes:
             book = self.books[change.slug]
             if change.start != book.covered or change.end <= change.start:
                 violated("I3 intervals don't join", change)
             if change.end >= len(book.folds) or book.folds[change.end].chain != change.chain:
                 violated("I3 another history's change", change)
             book.covered = change.end
-        self.changes_read = len(self.lane.changes)
         if self.books[slug].covered != keys.version:
             violated("I3 a version is not in the outbox", (slug, keys.version))
 
@@ -182,22 +244,22 @@ class Watch:
     def held(self, slug: str, keys: Keys) -> None:
         known = {key for key, (_, mark, _) in keys.seen.items() if mark == "held"}
         if known != keys.holds.keys():
-            violated("I8 what is held is not what is known as held", (slug, known, keys.holds))
+            violated("I13 what is held is not what is known as held", (slug, known, keys.holds))
         if both := self.books[slug].ids & keys.holds.keys():
-            violated("I8 held, and in the ledger", (slug, both))
+            violated("I13 held, and in the ledger", (slug, both))
         if keys.holds and keys.status == "killed":
-            violated("I8 held after the kill", (slug, keys.holds))
+            violated("I13 held after the kill", (slug, keys.holds))
         if keys.holds and slug not in self.lane.held:
-            violated("I8 nobody will look at what is held", (slug, keys.holds))
+            violated("I13 nobody will look at what is held", (slug, keys.holds))
 
     def waits(self, event: Event) -> None:
         """Hold the engine to an event that it has promised to release."""
         keys = self.lane.articles[event.slug]
         seq, mark, _ = keys.seen.get(event.key, (0, "", ""))
         if not seq and mark not in {"held", "spiked"}:
-            violated("I8 what was held is lost", event)
+            violated("I13 what was held is lost", event)
         if mark == "spiked" and not self.taken_back(event, keys):
-            violated("I8 taken out by nobody", event)
+            violated("I13 taken out by nobody", event)
 
     def taken_back(self, event: Event, keys: Keys) -> bool:
         by_editor = (event.slug, *event.key) in self.lane.evidence.spiked
@@ -217,4 +279,13 @@ class Watch:
         lane = self.lane
         behind = any(keys.version < keys.seq for keys in lane.articles.values())
         pending = lane.group is not None and lane.group.pending
-        return not behind and not lane.dirty and not pending and not lane.due()
+        return not (behind or lane.dirty or pending or lane.redactions or lane.due())
+
+
+def _blanked(state: State, names: set[str]) -> State:
+    """Return *state* without the texts of the updates *names*."""
+    return state._replace(updates=tuple(_without_text(part, names) for part in state.updates))
+
+
+def _without_text(part: Part, names: set[str]) -> Part:
+    return part._replace(text="") if part and part.text and part.name in names else part

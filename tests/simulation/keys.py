@@ -17,11 +17,12 @@ class Receipt(NamedTuple):
 
 
 class Wakeup(NamedTuple):
-    """An entry of the lane's stream: event *seq* of *slug* is in the ledger."""
+    """An entry of the lane's stream: event *seq* of *slug*, with *text*, is in the ledger."""
 
     id: int
     slug: str
     seq: int
+    text: str = ""
 
     def __str__(self) -> str:
         return f"{self.slug}#{self.seq}"
@@ -30,10 +31,15 @@ class Wakeup(NamedTuple):
 class Change(NamedTuple):
     """An entry of the outbox: versions *start* + 1 to *end* became visible at once."""
 
+    id: int
     slug: str
     start: int
     end: int
     chain: str
+
+    @property
+    def to(self) -> Position:
+        return self.end, self.chain
 
 
 class Head(NamedTuple):
@@ -44,7 +50,7 @@ class Head(NamedTuple):
     status: str | None = None
     body: str | None = None
     posted: int = 0
-    words: int = 0
+    said: int = 0
 
     @property
     def position(self) -> Position:
@@ -142,8 +148,12 @@ class Evidence:
     touched: str | None = None
     acked: list[int] = field(default_factory=list)
     receipts: list[tuple[str, Event, Receipt]] = field(default_factory=list)
-    pages: list[State] = field(default_factory=list)
+    pages: list[tuple[str, State]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    told: list[tuple[str, Position, str, int, Position]] = field(default_factory=list)
+    redacted: list[tuple[str, str]] = field(default_factory=list)
     # Of all that ever happened: what was held, and what an editor has let out or taken out.
     held: set[tuple[str, ...]] = field(default_factory=set)
+    looked_at: set[tuple[str, ...]] = field(default_factory=set)
     lifted: set[tuple[str, ...]] = field(default_factory=set)
     spiked: set[tuple[str, ...]] = field(default_factory=set)

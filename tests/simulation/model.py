@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.simulation.article import STATUS_AFTER, Entry, Event, Part, chained, refusal
+from tests.simulation.article import (
+    STATUS_AFTER,
+    TAKES_BACK,
+    Entry,
+    Event,
+    Part,
+    Position,
+    chained,
+    refusal,
+)
 from tests.simulation.holding import Holding
 from tests.simulation.keys import (
     Change,
@@ -23,13 +32,11 @@ from tests.simulation.keys import (
     Refs,
     Wakeup,
 )
+from tests.simulation.redacting import NO_MASKS, Masks, Note, words
+from tests.simulation.stream import Stream
 
 
-class NoGroup(Exception):
-    """The consumer group is not there."""
-
-
-class Lane(Holding):
+class Lane(Holding, Stream):
     def __init__(self, slugs: Sequence[str]) -> None:
         self.articles = {slug: Keys() for slug in slugs}
         self.events: list[Wakeup] = []
@@ -42,13 +49,25 @@ class Lane(Holding):
         # When an embargo ends; it may be set, back and forth.
         self.time = 0
         self.held: dict[str, float] = {}
+        self.redactions: set[Note] = set()
+        # The texts in the engine's file, if anybody asks; *deaf* is a replica's, for the while.
+        self.file: set[str] = set()
+        self.deaf = False
+        # How many wake-ups must be in the stream; and whether the outbox was ever cut.
+        self.rung = 0
+        self.trimmed = False
+        self.last_change = 0
         self.evidence = Evidence()
 
     # -- ingest ---------------------------------------------------------------------------
 
-    def append(self, event: Event) -> Receipt:
-        judged = self.known(event) or self.refused(event)
-        return judged or self.held_back(event) or self.store(event)
+    def append(self, event: Event, masks: Masks = NO_MASKS) -> Receipt:
+        """File *event*; of a redaction, *masks* must be of the whole ledger, or it is "again"."""
+        if judged := self.known(event) or self.refused(event):
+            return judged
+        if event.act == "redacted" and not self.read_whole(event, masks):
+            return Receipt("again")
+        return self.held_back(event, masks) or self.store(event)
 
     def known(self, event: Event) -> Receipt | None:
         first = self.articles[event.slug].seen.get(event.key)
@@ -68,64 +87,33 @@ class Lane(Holding):
 
     def store(self, event: Event) -> Receipt:
         receipt = self.write_ledger(event)
-        self.wake(event.slug, receipt.seq)
+        self.wake(event, receipt.seq)
         return receipt
 
     def write_ledger(self, event: Event) -> Receipt:
         keys, fingerprint = self.articles[event.slug], event.fingerprint
         keys.seq += 1
         keys.chain = chained(keys.chain, keys.seq, fingerprint)
-        keys.ledger.append(Entry(keys.seq, keys.chain, event))
+        keys.ledger.append(Entry(keys.seq, keys.chain, event, fingerprint))
+        self.file.add(event.text)
         keys.seen[event.key] = (keys.seq, keys.chain, fingerprint)
         keys.status = STATUS_AFTER.get(event.act, keys.status)
-        if event.act in {"posted", "retracted"}:
-            keys.posted[event.update] = "live" if event.act == "posted" else "retracted"
+        if event.act == "posted":
+            keys.posted[event.update] = "live"
+        elif event.act in TAKES_BACK:
+            keys.posted[event.update] = "retracted"
         self.evidence.touched = event.slug
         return Receipt("accepted", keys.seq, keys.chain)
 
-    def wake(self, slug: str, seq: int) -> None:
+    def wake(self, event: Event, seq: int) -> None:
         self.clock += 1
-        self.events.append(Wakeup(self.clock, slug, seq))
-        self.dirty.setdefault(slug, self.clock)
-        self.evidence.touched = slug
+        self.events.append(Wakeup(self.clock, event.slug, seq, event.text))
+        self.rung += 1
+        self.dirty.setdefault(event.slug, self.clock)
+        self.evidence.touched = event.slug
 
     def seq(self, slug: str) -> int:
         return self.articles[slug].seq
-
-    # -- wake-ups -------------------------------------------------------------------------
-
-    def create_group(self) -> None:
-        """XGROUP CREATE … 0 MKSTREAM, and never mind if it is there."""
-        self.group = self.group or Group()
-
-    def read_group(self, consumer: str, count: int) -> list[Wakeup]:
-        """XREADGROUP … >: the next ones, which stay pending until they are acked."""
-        group = self._group()
-        wakeups = [wakeup for wakeup in self.events if wakeup.id > group.last][:count]
-        for wakeup in wakeups:
-            group.pending[wakeup.id] = consumer
-            group.last = wakeup.id
-        return wakeups
-
-    def pending(self) -> list[int]:
-        """XPENDING."""
-        return list(self._group().pending)
-
-    def read_events(self, ids: Sequence[int]) -> list[Wakeup]:
-        """XRANGE for each id; one that was trimmed isn't there."""
-        return [wakeup for wakeup in self.events if wakeup.id in ids]
-
-    def ack(self, ids: Iterable[int]) -> None:
-        """XACK."""
-        for id_ in ids:
-            if self.group is not None and id_ in self.group.pending:
-                del self.group.pending[id_]
-                self.evidence.acked.append(id_)
-
-    def _group(self) -> Group:
-        if self.group is None:
-            raise NoGroup
-        return self.group
 
     def oldest_dirty(self) -> str | None:
         return next(iter(self.dirty), None)
@@ -153,6 +141,24 @@ class Lane(Holding):
         keys = self.articles[slug]
         return keys.filed, {n: keys.pages[n] for n in pages if n in keys.pages}
 
+    def read_changed(self, slug: str, since: Position) -> tuple[Head, list[str], bool]:
+        """MULTI: the head, what changed after *since*, and whether that is of our history."""
+        keys, (version, chain) = self.articles[slug], since
+        refs = (ref for page in keys.pages.values() for ref in page)
+        parts = [keys.parts[ref] for ref in refs if ref in keys.parts]
+        its = keys.ledger[version - 1].chain if 0 < version <= len(keys.ledger) else ""
+        names = [part.name for part in parts if part.version > version]
+        return keys.head, names, not version or its == chain
+
+    def read_changes(self, after: int) -> list[Change]:
+        """XREAD."""
+        return [change for change in self.changes if change.id > after]
+
+    def outbox(self, place: int | None) -> tuple[int, bool]:
+        """XINFO, XRANGE: its last id ever, and whether all after *place* is there."""
+        whole = place == self.last_change or (not place and not self.trimmed)
+        return self.last_change, whole or any(change.id == place for change in self.changes)
+
     def read_parts(self, slug: str, refs: Sequence[str]) -> list[Part]:
         """HMGET: those that are there."""
         parts = self.articles[slug].parts
@@ -163,18 +169,31 @@ class Lane(Holding):
         keys = self.articles[slug]
         return [*keys.pointers, *keys.parts]
 
-    def write_ahead(self, slug: str, parts: Mapping[str, Part]) -> None:
-        """HSET: bytes under names that nothing refers to yet."""
-        self.articles[slug].parts.update(parts)
-        self.evidence.touched = slug
+    def write_ahead(self, slug: str, base: Position, parts: Mapping[str, Part]) -> bool:
+        """Write bytes under names that nothing refers to yet, unless *base* was overtaken.
 
-    def withdraw(self, slug: str, refs: Iterable[str]) -> None:
+        Else who comes late would bring back a text that was destroyed meanwhile.
+        """
+        keys = self.articles[slug]
+        if not self._at_base(keys, base):
+            return False
+        keys.parts.update(parts)
+        for part in parts.values():
+            self.file.update(words(part.text))
+        self.evidence.touched = slug
+        return True
+
+    def _at_base(self, keys: Keys, base: Position) -> bool:
+        return (keys.version, keys.version_chain) == base
+
+    def withdraw(self, slug: str, refs: Iterable[str]) -> int:
         """Take back what went ahead in vain, but for what somebody else made current."""
         keys = self.articles[slug]
-        for ref in refs:
-            if not self._current(keys, ref):
-                keys.parts.pop(ref, None)
+        gone = [ref for ref in refs if ref in keys.parts and not self._current(keys, ref)]
+        for ref in gone:
+            del keys.parts[ref]
         self.evidence.touched = slug
+        return len(gone)
 
     def _current(self, keys: Keys, ref: str) -> bool:
         return ref in {keys.head.body, *keys.pointers.values()}
@@ -236,7 +255,10 @@ class Lane(Holding):
         keys.head = plan.head
         keys.version, keys.version_chain = plan.head.position
         if plan.head.chain != plan.base[1]:
-            self.changes.append(Change(slug, plan.base[0], *plan.head.position))
+            self.clock += 1
+            self.changes.append(Change(self.clock, slug, plan.base[0], *plan.head.position))
+            self.last_change = self.clock
+            self.evidence.changes.append(self.changes[-1])
         self.evidence.touched = slug
 
     def _remove_copy(self, slug: str, keys: Keys) -> None:
@@ -245,17 +267,9 @@ class Lane(Holding):
 
     # -- what goes wrong ------------------------------------------------------------------
 
-    def trim_events(self) -> None:
-        self.events.clear()
-
-    def lose_group(self) -> None:
-        self.group = None
-
-    def delete_consumer(self, consumer: str) -> None:
-        """XGROUP DELCONSUMER: its pending entries go with it."""
-        if self.group is not None:
-            pending = self.group.pending.items()
-            self.group.pending = {id_: name for id_, name in pending if name != consumer}
+    def trim_changes(self) -> None:
+        self.changes.clear()
+        self.trimmed = True
 
     def copy(self) -> Lane:
         """Return what a replica has, if it hears of nothing more."""
@@ -266,9 +280,11 @@ class Lane(Holding):
     def take_over(self, replica: Lane) -> None:
         """Become what *replica* is: a failover. Whoever holds this lane doesn't notice."""
         self.articles = {slug: keys.copy() for slug, keys in replica.articles.items()}
-        self.events = list(replica.events)
+        self.events, self.rung = list(replica.events), replica.rung
         group = replica.group
         self.group = Group(group.last, dict(group.pending)) if group else None
         self.dirty = dict(replica.dirty)
         self.held = dict(replica.held)
-        self.changes = list(replica.changes)
+        self.redactions = set(replica.redactions)
+        self.file = set(replica.file)
+        self.changes, self.last_change = list(replica.changes), replica.last_change

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tests.simulation import mutants_of_following, mutants_of_redaction
 from tests.simulation.actors import Client, Releaser, Sweeper
 from tests.simulation.article import Entry, Event, Part, Position
+from tests.simulation.cast import Cast
 from tests.simulation.keys import Filed, Head, Keys, Plan, Receipt, Wakeup
 from tests.simulation.model import Lane
+from tests.simulation.redacting import Masks
 from tests.simulation.renderer import Renderer, Stored, Wakeups
-from tests.simulation.schedule import Cast
 from tests.simulation.steps import Steps
 
 
@@ -32,6 +34,9 @@ class CommitWithoutBase(Lane):
 
     def _same_base(self, keys: Keys, plan: Plan) -> bool:
         return True
+
+    def _at_base(self, keys: Keys, base: Position) -> bool:
+        return keys.version == base[0]
 
 
 class CommitWithoutLedger(Lane):
@@ -124,7 +129,7 @@ class WakeApart(Client):
         receipt = lane.known(event) or lane.refused(event) or lane.write_ledger(event)
         yield "files", event.slug, event.id, *receipt
         if receipt.status == "accepted":
-            lane.wake(event.slug, receipt.seq)
+            lane.wake(event, receipt.seq)
         return receipt
 
 
@@ -204,8 +209,8 @@ class HoldsByAct(Lane):
 class KillLeavesHeld(Lane):
     """A kill takes the article down, and nobody thinks of what is held of it."""
 
-    def held_back(self, event: Event) -> Receipt | None:
-        return None if event.act == "killed" else super().held_back(event)
+    def held_back(self, event: Event, masks: Masks) -> Receipt | None:
+        return None if event.act == "killed" else super().held_back(event, masks)
 
 
 class ReleasedUnjudged(Lane):
@@ -260,10 +265,17 @@ class TakenOutFirst(Releaser):
             yield "releases of", slug, hold.event.id
 
 
+LOSSY = ("lossy",)
+
 MUTANTS: Mapping[str, Cast] = {
     "commit without compare": Cast(lane=CommitWithoutCompare),
-    "commit without the base's chain": Cast(lane=CommitWithoutBase, renderer=NoLookAtBase),
-    "commit without the ledger's chain": Cast(lane=CommitWithoutLedger),
+    "commit without the base's chain": Cast(
+        lane=CommitWithoutBase,
+        renderer=NoLookAtBase,
+        shows=LOSSY,
+        seen=326_759,
+    ),
+    "commit without the ledger's chain": Cast(lane=CommitWithoutLedger, shows=LOSSY),
     "commit without the bytes": Cast(lane=CommitWithoutBytes),
     "withdraw blindly": Cast(lane=WithdrawBlindly),
     "ack beyond the version": Cast(lane=AckBeyondVersion),
@@ -273,10 +285,10 @@ MUTANTS: Mapping[str, Cast] = {
     "legality apart from append": Cast(client=JudgedApart),
     "wake-up apart from append": Cast(client=WakeApart),
     "ack first": Cast(renderer=AckFirst),
-    "warm copy by version only": Cast(renderer=WarmByVersion),
+    "warm copy by version only": Cast(renderer=WarmByVersion, shows=LOSSY),
     "clean apart from commit": Cast(renderer=CleansApart),
     "updates read apart": Cast(renderer=ReadsApart),
-    "names without chain": Cast(renderer=NamesWithoutChain),
+    "names without chain": Cast(renderer=NamesWithoutChain, shows=LOSSY),
     "names without version": Cast(renderer=NamesWithoutVersion),
     "no sweep": Cast(sweeper=NoSweep),
     "acts on held ones not held": Cast(lane=HoldsByAct),
@@ -285,4 +297,6 @@ MUTANTS: Mapping[str, Cast] = {
     "released by another's clock": Cast(lane=ReleasedByAnothersClock),
     "released twice": Cast(releaser=ReleasedApart),
     "lost at release": Cast(releaser=TakenOutFirst),
+    **mutants_of_redaction.MUTANTS,
+    **mutants_of_following.MUTANTS,
 }

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from tests.simulation.article import Entry, Part, Position, State, chained, fold
 from tests.simulation.keys import Filed, Head, Plan, Refs, Wakeup
-from tests.simulation.model import Lane, NoGroup
-from tests.simulation.steps import Dice, Steps
+from tests.simulation.model import Lane
+from tests.simulation.steps import RESTS, Dice, Steps
+from tests.simulation.stream import NoGroup
 
 PAGE_SIZE = 2
 BATCH = 4
@@ -48,7 +49,7 @@ class Renderer:
                 self.lane.create_group()
                 yield ("creates group",)
                 continue
-            yield "reads wake-ups", *wakeups
+            yield ("reads wake-ups", *wakeups) if wakeups else RESTS
             yield from self.take(wakeups)
 
     def take(self, wakeups: Iterable[Wakeup]) -> Steps[None]:
@@ -101,7 +102,7 @@ class Renderer:
     def follows(self, position: Position, entry: Entry) -> bool:
         """Whether the ledger goes on from *position*, and not from another history."""
         version, chain = position
-        return entry.chain == chained(chain, version + 1, entry.event.fingerprint)
+        return entry.chain == chained(chain, version + 1, entry.fingerprint)
 
     def settle(self, slug: str, filed: Filed, before: Stored, wakeups: Wakeups) -> Steps[str]:
         """Ack what is covered: there is nothing to render.
@@ -146,7 +147,7 @@ class Renderer:
         known = yield from self.known(slug, head, entries)
         if known is None:
             return None
-        start = State(*head.position, head.status, None, head.posted, head.words, tuple(known))
+        start = State(*head.position, head.status, None, head.posted, head.said, tuple(known))
         states = list(accumulate(entries, fold, initial=start))
         after = states[-1]
         pages = yield from self.touched(slug, before, after)
@@ -200,7 +201,7 @@ class Renderer:
         kept = None if after.status == "killed" else before.head.body
         return Plan(
             base,
-            Head(*after.position, after.status, body or kept, after.posted, after.words),
+            Head(*after.position, after.status, body or kept, after.posted, after.said),
             ahead=ahead,
             updates={part.name: self.ref(part) for part in changed},
             body=body,
@@ -226,12 +227,15 @@ class Renderer:
         Not if they are missing, though: whoever writes them meanwhile would miss them next, and
         so on in a ring.
         """
-        items = list(plan.ahead.items())
+        items, verdict = list(plan.ahead.items()), "stale"
         for start in range(0, len(items), PARTS_A_WRITE):
             some = dict(items[start : start + PARTS_A_WRITE])
-            self.lane.write_ahead(slug, some)
-            yield "writes ahead for", slug, *some
-        verdict = yield from self.commit(slug, plan._replace(wakeups=wakeups))
+            written = self.lane.write_ahead(slug, plan.base, some)
+            yield "writes ahead for", slug, written, *some
+            if not written:
+                break
+        else:
+            verdict = yield from self.commit(slug, plan._replace(wakeups=wakeups))
         if verdict in {"stale", "fork"} and items:
             self.lane.withdraw(slug, plan.ahead)
             yield "takes back for", slug, *plan.ahead
