@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.running import play
 
 QUARTER = 1
-SCHEDULES = 9_500
+SCHEDULES = 25_000
 
 
 @pytest.mark.timeout(600)
