@@ -50,6 +50,7 @@ REDACT = (
     ' --note "Removed by order of a court."'
 )
 QUARANTINE = "docker compose run --rm writethru quarantine list"
+SUBSCRIBERS = "docker compose run --rm writethru subscriptions list"
 HELD = "docker compose run --rm writethru held"
 LIST, SHOW, RELEASE, SPIKE = (
     f"{HELD} list",
@@ -78,7 +79,7 @@ REMOVE = "docker compose --profile '*' down --volumes"
 DOCUMENTED = (
     *(CONFIGURE, UP, KEY, KEYS, PS, LOGS, WHY, VERIFY, DOCTOR, SCALE, BUILD, *ROLL_OUT),
     *(STOP_ENGINE, BACK_UP, START_ENGINE, DOWN, UP_AGAIN, REMOVE, RESTORE),
-    *(QUARANTINE, EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
+    *(QUARANTINE, SUBSCRIBERS, EXPIRING, LIST, SHOW, RELEASE, SPIKE, REDACT, TRACE, EXPORT, IMPORT),
     *ARCHIVE,
 )
 
@@ -213,6 +214,7 @@ def _publish_the_sample(docker: Docker, token: str) -> None:
     until_sync(lambda: _get(docker, f"/articles/{slug}.txt") == page, RECOVERY_SECONDS)
     docker.run(KEYS)
     docker.run(QUARANTINE)
+    docker.run(SUBSCRIBERS)
     print(f"    {docker.run(DOCTOR).splitlines()[-1]}")
     assert "1 article checked: all as the ledgers give them" in docker.run(VERIFY)
 
