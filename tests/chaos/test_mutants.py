@@ -1,6 +1,6 @@
 """Chaos that finds nothing proves something only if it finds what is there to be found.
 
-These are bugs that it finds within seconds, each by another promise; the whole score is a command.
+This is a bug that it finds within seconds; the whole score is a command.
 """
 
 from __future__ import annotations
@@ -48,15 +48,7 @@ def test_every_seeded_bug_still_fits_the_code_that_it_is_put_into(pytestconfig):
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("name", "rules"),
-    [
-        ("no dirty mark", {"I4"}),
-        ("ids known for two seconds", {"I1", "once"}),
-        ("ack first", {"I5"}),
-    ],
-)
-def test_a_seeded_bug_is_found_by_the_promise_that_it_breaks(name, rules, tmp_path):
-    found = hunt(name, SECONDS, 3, tmp_path)
+def test_a_seeded_bug_is_found_by_the_promise_that_it_breaks(tmp_path):
+    found = hunt("ack first", SECONDS, 3, tmp_path)
 
-    assert found.rule in rules, found
+    assert found.rule == "I5", found
