@@ -14,6 +14,7 @@ import orjson
 from typer import Argument, Option
 
 from services.cli.failure import Failure
+from services.cli.saying import say
 from services.cli.stored import DataDir, RedisUrl, installation
 from services.cli.telling import one_line
 from services.cli.terminal import columns
@@ -61,7 +62,7 @@ def list_(
             print(orjson.dumps(_facts(each)).decode())
         return
     if not held:
-        _say("nothing is held")
+        say("nothing is held")
     for line in columns([_HEADINGS, *map(_row, held)]) if held else ():
         print(line)
 
@@ -126,7 +127,7 @@ def spike(
     if not names:
         raise _gone(event_id)
     for name in names:
-        _say(f"{name.partition(' ')[0]} is spiked")
+        say(f"{name.partition(' ')[0]} is spiked")
 
 
 #: The subcommands, by their names.
@@ -189,16 +190,16 @@ def _tell(held: Held, outcomes: Sequence[Outcome]) -> None:
         event_id = each.name.partition(" ")[0]
         match each.result:
             case "released":
-                _say(f"{event_id} is released, as event {each.detail} of {held.article}")
+                say(f"{event_id} is released, as event {each.detail} of {held.article}")
             case "lifted":
-                _say(f"{event_id} may be released now; its time is {_when(float(each.detail))}")
+                say(f"{event_id} may be released now; its time is {_when(float(each.detail))}")
             case "behind":
                 raise Failure(f"{event_id} waits for {held.behind}; release that")
             case "stopped" if each.name == held.name:
                 why = explain(each.detail, parse_event(held.event), None)
                 raise Failure(f"{event_id} stays held, {each.detail}: {why}")
             case "stopped":
-                _say(f"{event_id} stays held: {each.detail}")
+                say(f"{event_id} stays held: {each.detail}")
             case _:
                 raise _gone(event_id)
 
@@ -249,7 +250,3 @@ def _when(at: float) -> str:
 
 def _time(milliseconds: float) -> str:
     return rfc3339(datetime.fromtimestamp(milliseconds / 1e3, UTC))
-
-
-def _say(line: str) -> None:
-    print(f"writethru: {line}", file=sys.stderr, flush=True)

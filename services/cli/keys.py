@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +16,7 @@ from typer import Argument, Option
 
 from services.cli.failure import Failure, misused
 from services.cli.keys_shown import HEADINGS, facts, rights, row, second
+from services.cli.saying import say
 from services.cli.stored import DataDir, RedisUrl, engine
 from services.cli.terminal import columns
 from shared.article.dates import parse_rfc3339
@@ -101,7 +101,7 @@ def create(
     key, token = _with_engine(
         redis_url, data_dir, lambda redis: api_keys.create(redis, name, scopes, *limits)
     )
-    _say(f"key {key.key_id} for {key.name}: {rights(key)}")
+    say(f"key {key.key_id} for {key.name}: {rights(key)}")
     _hand_over(token)
 
 
@@ -120,7 +120,7 @@ def list_(
     for line in columns(rows) if keys else ():
         print(line)
     if not keys:
-        _say("there are no keys; make one with: writethru keys create NAME --scope publish")
+        say("there are no keys; make one with: writethru keys create NAME --scope publish")
 
 
 def rotate(
@@ -144,14 +144,14 @@ def rotate(
     )
     older = [secret.expires for secret in key.alive(now()) if secret.expires]
     until = f"; what it had before ends {second(max(older))}" if older else ""
-    _say(f"key {key.key_id} for {key.name} has another token{until}")
+    say(f"key {key.key_id} for {key.name} has another token{until}")
     _hand_over(token)
 
 
 def revoke(key_id: KeyId, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
     """Close the door to a key, at once and for good."""
     key = _with_engine(redis_url, data_dir, lambda redis: api_keys.revoke(redis, key_id))
-    _say(f"key {key.key_id} for {key.name} opens nothing any more")
+    say(f"key {key.key_id} for {key.name} opens nothing any more")
 
 
 #: The subcommands, by their names.
@@ -234,9 +234,5 @@ def _floor(text: str) -> Durability | None:
 
 
 def _hand_over(token: str) -> None:
-    _say("its token, shown this once:")
+    say("its token, shown this once:")
     print(token)
-
-
-def _say(line: str) -> None:
-    print(f"writethru: {line}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ from services.cli.progress import progress
 from services.cli.reading import Found, read
 from services.cli.redrive import file_logged, missing
 from services.cli.remote import INGEST
+from services.cli.saying import say
 from services.cli.sending import Receipt, Sender
 from services.cli.telling import counted, one_line
 from shared.contract.durability import Durability, parse_durability
@@ -104,7 +105,7 @@ async def _redrive(path: Path, to: Sender) -> None:
         async with to as sender:
             lost = await missing(filed, sender)
             statuses = await _file([each.text for each in lost], sender, log)
-    _say(_summary(statuses, len(filed)))
+    say(_summary(statuses, len(filed)))
     _judge(statuses, "redrive the log again")
 
 
@@ -146,11 +147,7 @@ def _print(receipt: Receipt) -> None:
     sys.stdout.buffer.write(orjson.dumps(receipt) + b"\n")
     sys.stdout.buffer.flush()
     for line in told(receipt):
-        _say(line)
-
-
-def _say(line: str) -> None:
-    print(f"writethru: {line}", file=sys.stderr, flush=True)
+        say(line)
 
 
 def told(receipt: Receipt) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typer import Argument, Option
 from services.cli.failure import Failure
 from services.cli.options import settings
 from services.cli.quarantined import Quarantined, by_article, read_event, read_marked, read_shown
+from services.cli.saying import say
 from services.cli.stored import DataDir, RedisUrl, Slugs, installation
 from services.cli.telling import counted, one_line
 from services.cli.terminal import columns
@@ -51,7 +51,7 @@ def list_(json: Json = False, redis_url: RedisUrl = None, data_dir: DataDir = No
             print(orjson.dumps(_facts(each)).decode())
         return
     if not found:
-        _say("nothing is in quarantine")
+        say("nothing is in quarantine")
     for line in columns([_HEADINGS, *map(_row, found)]) if found else ():
         print(line)
 
@@ -150,7 +150,7 @@ async def _chosen(
     if missing := [slug for slug in slugs if slug not in found]:
         raise Failure(f"no event of {missing[0]} is in quarantine; see writethru quarantine list")
     if not found:
-        _say("nothing is in quarantine")
+        say("nothing is in quarantine")
     return {slug: found[slug] for slug in slugs} if slugs else found
 
 
@@ -190,7 +190,3 @@ def _facts(each: Quarantined) -> dict[str, Any]:
         "why": each.why,
         "fold": each.revision,
     }
-
-
-def _say(line: str) -> None:
-    print(f"writethru: {line}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from services.cli.failure import Failure, misused
 from services.cli.options import settings
+from services.cli.saying import say
 from services.cli.stored import installation
 from services.deliver.core.subscription import Subscription
 from services.deliver.reading import Reading
@@ -202,8 +203,3 @@ def _places(each: dict[str, Any]) -> tuple[str, str]:
 def hand_over(secret: str) -> None:
     """Print a secret, alone on standard output."""
     print(secret, flush=True)
-
-
-def say(line: str) -> None:
-    """Tell a person."""
-    print(f"writethru: {line}", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import orjson
 from typer import Argument, Option
 
 from services.cli.failure import Failure
+from services.cli.saying import say
 from services.cli.stored import DataDir, RedisUrl
 from services.cli.subscribers import (
     Desk,
@@ -23,7 +24,6 @@ from services.cli.subscribers import (
     hand_over,
     letters,
     rows,
-    say,
     wish_of,
     with_desk,
 )

@@ -14,10 +14,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +32,7 @@ from tests.browser.open_page import LIMIT, OpenPage
 from tests.browser.payloads import payloads
 from tests.builders import Envelope, posted, writethru
 from tests.fuzz.page import events
+from tests.serving import serving
 from tests.stack import Stack, running
 from tests.waiting import until_sync
 
@@ -214,9 +214,6 @@ def as_they_are(texts: Sequence[str]) -> Iterator[str]:
     """Serve *texts* unescaped, with no policy, from the address that is yielded."""
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_words: object) -> None:
-            """Say nothing."""
-
         def do_GET(self) -> None:
             number = self.path.strip("/")
             text = texts[int(number)] if number.isdigit() else ""
@@ -226,16 +223,8 @@ def as_they_are(texts: Sequence[str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(page.encode())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def unescaped(trapped: Trapped, texts: Sequence[str], found: Found) -> Iterator[None]:

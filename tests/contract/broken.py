@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import orjson
+
+from tests.serving import serving
 
 _HEAD = {"version": 2, "chain": "0" * 40}
 _DOCUMENT = {"article": "a", **_HEAD, "body": [], "updates": []}
@@ -43,19 +44,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body.encode())
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @contextmanager
 def broken() -> Iterator[str]:
     """Serve it; yield the address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(_Handler) as port:
+        yield f"http://127.0.0.1:{port}"

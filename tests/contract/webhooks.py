@@ -12,18 +12,18 @@ import hashlib
 import hmac
 import queue
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx2
 import orjson
 
 from tests.contract.checking import Result, Rules, need, tell
+from tests.serving import serving
 
 RULES: Rules[Asked] = Rules()
 PATIENCE = 20.0
@@ -208,18 +208,8 @@ def listening(port: int = 0) -> Iterator[tuple[int, queue.Queue[Call], list[int]
 
         do_GET = do_POST  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("", port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1], calls, answers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler, "", port) as at:
+        yield at, calls, answers
 
 
 def ask(deliver: str, key: str = "", callback: str = "", port: int = 0) -> list[Result]:

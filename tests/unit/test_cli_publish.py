@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from services.cli.__main__ import run
 from services.cli.publish import told
 from services.cli.sending import requests
 from tests.builders import posted, published
+from tests.serving import serving
 
 EVENTS = [published(id="lead"), *(posted(f"u{n}", id=f"u{n}") for n in range(1, 5))]
 
@@ -61,7 +61,7 @@ class Ingest:
 def ingest() -> Iterator[Ingest]:
     double = Ingest()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             reply = double.answer(body, self.headers)
@@ -73,17 +73,9 @@ def ingest() -> Iterator[Ingest]:
             self.end_headers()
             self.wfile.write(orjson.dumps(content))
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    double.url = f"http://127.0.0.1:{server.server_port}"
-    yield double
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as port:
+        double.url = f"http://127.0.0.1:{port}"
+        yield double
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import stat
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ from services.cli.__main__ import run
 from services.cli.filing_log import FilingLog
 from shared.contract.canonical import fingerprint, link
 from tests.builders import Envelope, posted, published
+from tests.serving import serving
 
 ONE = [published(id="one", slug="one"), *(posted(f"u{n}", id=f"u{n}", slug="one") for n in "123")]
 OTHER = [published(id="other", slug="other"), posted("v1", id="v1", slug="other")]
@@ -62,7 +62,7 @@ class Ingest:
 def ingest() -> Iterator[Ingest]:
     double = Ingest()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if double.down:
@@ -84,17 +84,9 @@ def ingest() -> Iterator[Ingest]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    double.url = f"http://127.0.0.1:{server.server_port}"
-    yield double
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as port:
+        double.url = f"http://127.0.0.1:{port}"
+        yield double
 
 
 @pytest.fixture
