@@ -10,16 +10,17 @@ from redis.asyncio import Redis
 from services.ingest.append import Appender
 from services.ingest.masks import Masks
 from services.render.destroy import Destroyer
-from services.render.store import Store
-from shared.contract.events import parse_event
-from shared.contract.receipts import Receipt
-from shared.runtime.installation import Installation
-from shared.runtime.keys import REDACTING
-from shared.runtime.lease import Lease
-from tests.builders import SLUG, Envelope, corrected, posted, published, redacted, retracted
+from tests.builders import SLUG, corrected, posted, published, redacted, retracted
 from tests.integration.newsroom import Newsroom, open_newsroom
+from tests.integration.redactions import (
+    SECRET,
+    a_destroyer,
+    an_appender,
+    file,
+    notes,
+    render,
+)
 
-SECRET = "the witness is called Marlow Quayle"
 HELD_UNTIL = "2099-01-01T00:00:00Z"
 
 
@@ -30,25 +31,12 @@ async def newsroom(redis: Redis) -> Newsroom:
 
 @pytest.fixture
 def destroyer(newsroom: Newsroom) -> Destroyer:
-    return Destroyer(newsroom.redis, newsroom.lanes, Lease(newsroom.redis, REDACTING, "one"))
+    return a_destroyer(newsroom)
 
 
 @pytest.fixture
 def appender(newsroom: Newsroom) -> Appender:
-    return Appender(newsroom.redis, Installation(newsroom.lanes, newsroom.key), "fsync")
-
-
-async def file(appender: Appender, *envelopes: Envelope) -> list[Receipt]:
-    return await appender.append([parse_event(envelope) for envelope in envelopes])
-
-
-async def render(newsroom: Newsroom) -> None:
-    await Store(newsroom.redis, newsroom.lanes).render(SLUG)
-
-
-async def notes(newsroom: Newsroom) -> set[bytes]:
-    found: Any = await newsroom.redis.smembers(newsroom.keys().lane.redactions)
-    return set(found)
+    return an_appender(newsroom)
 
 
 async def holding(redis: Redis) -> list[str]:

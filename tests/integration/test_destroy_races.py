@@ -13,16 +13,20 @@ from services.ingest.masks import Masks
 from services.render.destroy import Destroyer
 from services.render.store import Store
 from services.render.verify import verify
-from shared.contract.events import parse_event
-from shared.contract.receipts import Receipt
 from shared.runtime.installation import Installation
 from shared.runtime.keys import REDACTING
 from shared.runtime.lease import Lease
-from tests.builders import SLUG, Envelope, corrected, posted, published, redacted
+from tests.builders import SLUG, corrected, posted, published, redacted
 from tests.integration.contents import contents
 from tests.integration.newsroom import Newsroom, open_newsroom
-
-SECRET = "the witness is called Marlow Quayle"
+from tests.integration.redactions import (
+    SECRET,
+    a_destroyer,
+    an_appender,
+    file,
+    notes,
+    render,
+)
 
 
 class Died(Exception):
@@ -37,25 +41,12 @@ async def newsroom(redis: Redis) -> Newsroom:
 
 @pytest.fixture
 def destroyer(newsroom: Newsroom) -> Destroyer:
-    return Destroyer(newsroom.redis, newsroom.lanes, Lease(newsroom.redis, REDACTING, "one"))
+    return a_destroyer(newsroom)
 
 
 @pytest.fixture
 def appender(newsroom: Newsroom) -> Appender:
-    return Appender(newsroom.redis, Installation(newsroom.lanes, newsroom.key), "fsync")
-
-
-async def file(appender: Appender, *envelopes: Envelope) -> list[Receipt]:
-    return await appender.append([parse_event(envelope) for envelope in envelopes])
-
-
-async def render(newsroom: Newsroom, slug: str = SLUG) -> None:
-    await Store(newsroom.redis, newsroom.lanes).render(slug)
-
-
-async def notes(newsroom: Newsroom) -> set[bytes]:
-    found: Any = await newsroom.redis.smembers(newsroom.keys().lane.redactions)
-    return set(found)
+    return an_appender(newsroom)
 
 
 async def holding(redis: Redis) -> list[bytes]:
