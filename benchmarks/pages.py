@@ -121,9 +121,10 @@ def _run(case: Case) -> Figure:
     spent = used([case.pid]) - before
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise SystemExit(f"benchmarks: {case.name}: {done.stdout}")
-    many = int(re.search(r"(\d+) requests in", done.stdout)[1])  # type: ignore[index]
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])  # type: ignore[index]
-    return Figure(rate, spent / many * 1e6)
+    found = re.search(r"(\d+) requests in.*Requests/sec:\s+([\d.]+)", done.stdout, re.DOTALL)
+    if not found:
+        raise SystemExit(f"benchmarks: {case.name}: wrk gave no figures: {done.stdout}")
+    return Figure(float(found[2]), spent / int(found[1]) * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
