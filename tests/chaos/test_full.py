@@ -185,6 +185,8 @@ def test_events_are_busy_while_the_memory_is_full_and_what_was_filed_drains_afte
 
     # What found room while others did not stands before them.
     left = [event for event in story[5:] if event["id"] not in stored]
+    # Ingest looks once a second how full it is.
+    until_sync(lambda: not is_busy(stack, left[0]))
     receipts(stack, *left)
     holds(stack, "metro", [*ids(story[:5]), *stored, *ids(left)])
     verified = verify(stack)
