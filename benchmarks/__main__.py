@@ -1,8 +1,9 @@
-"""`python -m benchmarks`: measure, write docs/performance.md, fail if a claim does.
+"""`python -m benchmarks NAME…`: measure, write docs/performance.md, fail if a claim does.
 
-`python -m benchmarks renderers` measures how renderers share the work, `fanout` what telling live
-readers costs, `pages` how many readers of a page deliver answers, `cost` what they cost the
-origin.
+`all` is all of them, one after the other; without a name they are listed. A name stands for a
+module, which has `measure(folder, tell)`, a coroutine that may write into *folder* and says by
+*tell* how far it is; `table(found)`, the lines for the section of that name between the document's
+marks; and, where something is claimed of the figures, `failures(found)`.
 """
 
 from __future__ import annotations
@@ -11,70 +12,62 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from benchmarks import cost, fanout, one_more_update, pages, renderers
 from benchmarks.document import machine, replace_section
-from shared.runtime.engine import Engine
-from shared.runtime.redis import connect
 
-
-def tell(line: str) -> None:
-    sys.stderr.write(f"benchmarks: {line}\n")
-
-
-async def run(url: str) -> list[str]:
-    """Measure; return what is not as claimed."""
-    redis = connect(url)
-    costs = {}
-    for size in one_more_update.SIZES:
-        costs[size] = await one_more_update.measure(redis, size, tell)
-    server = await redis.info("server")
-    name = server.get("server_name", "redis")
-    engine = f"{name} {server.get(f'{name}_version')}"
-    await redis.aclose()
-    lines = list(one_more_update.table(costs))
-    sys.stdout.write("\n".join(lines) + "\n")
-    replace_section("one more update", "\n".join([*lines, "", machine(engine)]))
-    return [
-        f"{one_more_update.FIGURES[name]}: {grown:.2f} times as many"
-        for name, grown in one_more_update.growth(costs).items()
-        if grown > one_more_update.FLAT
-    ]
-
-
-def main() -> int:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    if len(sys.argv) == 2 and sys.argv[1] in _SEVERAL:
-        return _several(sys.argv[1])
-    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
-        failures = asyncio.run(run(engine.url))
-    for failure in failures:
-        tell(f"one more update is not flat: {failure}")
-    return 1 if failures else 0
-
-
-_SEVERAL: dict[str, tuple[Callable[..., Any], Callable[..., Iterable[str]]]] = {
-    "renderers": (renderers.measure, renderers.table),
-    "fanout": (fanout.measure, fanout.table),
-    "pages": (pages.measure, pages.table),
-    "cost": (cost.measure, cost.table),
+BENCHMARKS = {
+    "update": "benchmarks.one_more_update",
+    "renderers": "benchmarks.renderers",
+    "fanout": "benchmarks.fanout",
+    "pages": "benchmarks.pages",
+    "cost": "benchmarks.cost",
 }
+BAR = 20
 
 
-def _several(what: str) -> int:
-    """Measure what takes several processes."""
-    measure, table = _SEVERAL[what]
+def main(words: Sequence[str]) -> int:
+    names = list(BENCHMARKS) if words == ["all"] else list(words)
+    if not names or any(name not in BENCHMARKS for name in names):
+        sys.stderr.write(f"usage: python -m benchmarks {' | '.join([*BENCHMARKS, 'all'])}\n")
+        return 2
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    failed = False
+    for place, name in enumerate(names):
+        failures = _run(name, f"{_bar(place, len(names))} {name}")
+        for failure in failures:
+            sys.stderr.write(f"benchmarks: {name}: {failure}\n")
+        failed = failed or bool(failures)
+    return int(failed)
+
+
+def _run(name: str, title: str) -> Sequence[str]:
+    """Measure one and write its section; return what is not as claimed, or why it ended early."""
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"benchmarks: {title}: {line}\n")
+
+    module = import_module(BENCHMARKS[name])
     with tempfile.TemporaryDirectory() as folder:
-        lines = list(table(asyncio.run(measure(Path(folder), tell))))
+        try:
+            found = asyncio.run(module.measure(Path(folder), tell))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the others are still of use
+            return [f"ended early: {error!r}"]
+    lines = list(module.table(found))
     sys.stdout.write("\n".join(lines) + "\n")
-    replace_section(what, "\n".join([*lines, "", machine("the embedded engine")]))
-    return 0
+    replace_section(name, "\n".join([*lines, "", machine("the embedded engine")]))
+    failures: Sequence[str] = module.failures(found) if hasattr(module, "failures") else ()
+    return failures
+
+
+def _bar(done: int, whole: int) -> str:
+    full = BAR * done // whole
+    return f"[{'#' * full}{'.' * (BAR - full)}] {done + 1} of {whole},"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.one_more_update import growth, measure
+from benchmarks.one_more_update import growth, measure_at
 
 #: Time depends on the machine, so only the benchmark looks at it.
 COUNTED = ("commands", "bytes_in", "bytes_out", "bytes_logged")
@@ -12,7 +12,7 @@ COUNTED = ("commands", "bytes_in", "bytes_out", "bytes_logged")
 
 @pytest.fixture
 async def costs(redis):
-    return {size: await measure(redis, size, lambda _: None) for size in (10, 1_000)}
+    return {size: await measure_at(redis, size, lambda _: None) for size in (10, 1_000)}
 
 
 async def test_one_more_update_costs_the_engine_the_same_at_a_thousand_as_at_ten(costs):
