@@ -146,6 +146,18 @@ def checked_url(
     )
 
 
+def in_ascii(url: str) -> str:
+    """Return *url* with its host as the DNS has it.
+
+    Raises:
+        ValueError: it can't be a host's name.
+    """
+    if (netloc := urlsplit(url).netloc).isascii():
+        return url
+    host, colon, port = netloc.partition(":")
+    return url.replace(netloc, f"{_named(host)}{colon}{port}", 1)
+
+
 def _host(host: str, field: str) -> str:
     try:
         return str(ip_address(host)) if ":" in host and "%" not in host else _named(host)

@@ -11,6 +11,7 @@ from shared.article.normal import nfc
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 128
+ABSOLUTE = re.compile(r"https?://[^\s<>\"'\\^`{|}]+")
 UPDATE_ID = r"^[A-Za-z0-9._~-]{1,64}$"
 
 #: Controls but tab, line feed and carriage return; surrogates and what no XML document may
@@ -44,7 +45,7 @@ def _said(value: str) -> str:
 
 
 def _absolute(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s<>\"'\\^`{|}]+", value):
+    if not ABSOLUTE.fullmatch(value):
         raise ValueError("must be an absolute http or https address")
     return value
 

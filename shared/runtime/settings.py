@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from shared.contract.addresses import PORTS, Network
+from shared.contract.addresses import PORTS, Network, in_ascii
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.contract.durability import Durability
 from shared.runtime.archive import Archive
@@ -159,7 +159,7 @@ class Settings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _before_a_path(cls, value: str) -> str:
-        return value.rstrip("/")
+        return in_ascii(value.rstrip("/"))
 
     @field_validator("checks", mode="before")
     @classmethod

@@ -53,6 +53,12 @@ def test_each_setting_is_read_by_its_name() -> None:
     assert settings.outbound.ports == {443, 9443}
 
 
+def test_a_public_host_is_as_the_dns_has_it() -> None:
+    settings = Settings.from_env({"WRITETHRU_PUBLIC_URL": "https://Näws.example:8443/ä/"})
+    assert settings.public_url == "https://xn--nws-qla.example:8443/ä"
+    assert "WRITETHRU_PUBLIC_URL" in wrong(WRITETHRU_PUBLIC_URL="https://ä_ö-.example")
+
+
 @pytest.mark.parametrize(
     ("host", "loopback"),
     [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("news", False)],

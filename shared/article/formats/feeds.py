@@ -111,7 +111,7 @@ def of_article(article: Article, public_url: str, path: str | None = None) -> Fe
         subtitle=head.summary,
         language=head.locale,
         authors=head.authors,
-        tags=_tags(head),
+        tags=tags(head),
         head=head,
     )
 
@@ -146,7 +146,7 @@ def _article(head: Head, public_url: str) -> Item:
         language=head.locale,
         summary=head.summary or head.headline,
         authors=head.authors,
-        tags=_tags(head),
+        tags=tags(head),
         image=head.image.url if isinstance(head.image, Image) else head.image,
     )
 
@@ -174,7 +174,8 @@ def content(update: Update, head: Head) -> Markup:
     return Markup(page.strip())  # noqa: S704 -- made by a template that escapes
 
 
-def _tags(head: Head) -> tuple[str, ...]:
+def tags(head: Head) -> tuple[str, ...]:
+    """Return section and tags, each once."""
     return tuple(dict.fromkeys(filter(None, (head.section, *head.tags))))
 
 

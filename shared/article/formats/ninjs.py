@@ -1,20 +1,24 @@
 """ninjs 3.1, IPTC's news in JSON: the article as one news object, each update as one beside it.
 
 The standard forbids properties of one's own. What it has no name for goes where its readers look:
-corrections and retractions are notes to editors (`edNote`), a retracted update is `canceled`.
+corrections and retractions are notes to editors (`edNote`), a retracted update is `canceled`. A
+picture is a news object, too, beside what it belongs to. `embargoedUntil` is never there: what is
+under embargo is in no document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from shared.article.article import Article, Head, Update
 from shared.article.dates import rfc3339
 from shared.article.editing import gist
-from shared.article.formats.feeds import article_id
+from shared.article.formats.feeds import article_id, tags
+from shared.article.formats.uris import uri
 from shared.article.order import displayed
+from shared.contract.acts import Image, Source
 
 _STANDARD = {
     "name": "ninjs",
@@ -49,19 +53,23 @@ def document(article: Article, public_url: str) -> dict[str, Any]:
         "descriptions": [{"value": head.summary}] if head.summary else [],
         "bodies": _body("".join(block.html for block in article.body.blocks), head.body_words),
         "by": ", ".join(head.authors),
-        "subjects": [{"name": name} for name in filter(None, (head.section, *head.tags))],
+        "subjects": [{"name": name} for name in tags(head)],
         "edNote": head.note.note if head.note else None,
         "altIds": [{"role": "chain", "value": head.chain}],
-        "associations": [_update(each, head, identity) for each in updates],
+        "associations": [
+            *(_update(each, head, identity) for each in updates),
+            *_pictures([head.image] if head.image else [], head, identity),
+        ],
     }
     return _set(facts)
 
 
-def _update(update: Update, head: Head, identity: str) -> dict[str, Any]:
+def _update(update: Update, head: Head, article: str) -> dict[str, Any]:
+    identity = f"{article}/{update.update_id}"
     facts = {
         "name": update.update_id,
         "rel": "update",
-        "uri": f"{identity}/{update.update_id}",
+        "uri": identity,
         "type": "text",
         "version": str(update.changed.version),
         "firstCreated": _time(update.time),
@@ -70,6 +78,7 @@ def _update(update: Update, head: Head, identity: str) -> dict[str, Any]:
         "language": head.locale,
         "edNote": "\n".join(note.note for note in update.notes),
         **_copy(update),
+        "associations": _pictures(update.images, head, identity),
     }
     return _set(facts)
 
@@ -83,12 +92,36 @@ def _copy(update: Update) -> dict[str, Any]:
         "headlines": [{"value": gist(update)}] if gist(update) else [],
         "bodies": _body(update.copy.html, update.copy.words),
         "by": ", ".join(update.authors),
-        "infoSources": [
-            _set({"name": each.title, "role": str(each.n), "uri": each.url})
-            for each in update.sources
-        ],
+        "infoSources": [_source(each) for each in update.sources],
         "digitalSourceType": _DIGITAL_SOURCES.get(update.provenance),
     }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    where = uri(source.url)
+    named = {"uri": where} if where else {"literal": source.url}
+    return _set({"name": source.title, "role": str(source.n), **named})
+
+
+def _pictures(images: Sequence[Image | str], head: Head, identity: str) -> list[dict[str, Any]]:
+    """Return *images* of the object that *identity* names; an address that is none has no href."""
+    return [_picture(each, n, head, f"{identity}/picture/{n}") for n, each in enumerate(images, 1)]
+
+
+def _picture(image: Image | str, number: int, head: Head, identity: str) -> dict[str, Any]:
+    said = image if isinstance(image, Image) else None
+    address = uri(said.url if said else str(image))
+    facts = {
+        "name": f"Picture {number}",
+        "rel": "picture",
+        "uri": identity,
+        "type": "picture",
+        "language": head.locale,
+        "descriptions": [{"role": "alt", "value": said.alt}] if said and said.alt else [],
+        "by": said.credit if said else None,
+        "renditions": [{"name": "original", "href": address}] if address else [],
+    }
+    return _set(facts)
 
 
 def _body(html: str, words: int) -> list[dict[str, Any]]:
