@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -14,6 +14,7 @@ import orjson
 from redis.asyncio import Redis
 from typer import Argument, Option
 
+from services.cli.durations import UNITS, duration
 from services.cli.failure import Failure, misused
 from services.cli.keys_shown import HEADINGS, facts, rights, row, second
 from services.cli.saying import say
@@ -29,7 +30,6 @@ from shared.runtime.clock import now
 _T = TypeVar("_T")
 _Scope = StrEnum("_Scope", SCOPES)  # type: ignore[misc]  # the command line takes no Literal
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SLUG_PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\n\r\t\x00-\x1f\x7f]{0,62}\S)?")
 
@@ -137,7 +137,7 @@ def rotate(
 
     With --expires the key ends then, and not when it was to; without it that stays.
     """
-    wait = _duration("grace", grace)
+    wait = duration("grace", grace)
     end = _end(expires) if expires else None
     key, token = _with_engine(
         redis_url, data_dir, lambda redis: api_keys.rotate(redis, key_id, wait, end)
@@ -199,17 +199,10 @@ def _check(name: str, articles: Sequence[str]) -> None:
             )
 
 
-def _duration(option: str, text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
-    if not found:
-        raise misused(f"--{option} {text!r} is no time; write it as 30m, 24h, 7d or 0")
-    return timedelta(**{_UNITS[found[2] or "s"]: int(found[1] or 0)})
-
-
 def _end(text: str) -> datetime:
     """Return the moment that --expires names, which is still to come."""
     try:
-        end = now() + _duration("expires", text) if text[-1:] in _UNITS else parse_rfc3339(text)
+        end = now() + duration("expires", text) if text[-1:] in UNITS else parse_rfc3339(text)
     except (ValueError, OverflowError):
         raise misused(
             f"--expires {text!r} is no time; write it as 90d, 12h or 2027-01-01T00:00:00Z"

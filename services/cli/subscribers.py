@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +32,6 @@ _T = TypeVar("_T")
 _HEADINGS = ("ID", "NAME", "STATUS", "WAITING", "DEAD", "ARTICLES", "URL")
 _ATTEMPTS = ("TIME", "ARTICLE", "FROM", "TO", "TRY", "OUTCOME", "STATUS", "MS", "WEBHOOK-ID")
 _LETTERS = ("GIVEN UP", "ARTICLE", "FROM", "TO", "TRIES", "STATUS", "WEBHOOK-ID")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +104,6 @@ async def check_address(url: str) -> None:
             raise Failure(str(error)) from None
         except Unreachable:  # in a network of its own, this command may know no names
             say("its host has no address here; see with `subscriptions test` that deliver finds it")
-
-
-def duration(text: str) -> timedelta:
-    """Return how long *text* says. Raises Failure."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if text != "0" and not found:
-        raise misused(f"--grace must be a time such as 30m, 24h or 7d, or 0, and not {text}")
-    wait = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
-    if wait.total_seconds() > forms.MAX_GRACE_SECONDS:
-        raise misused("--grace can be 7d at most")
-    return wait
 
 
 def confirmed(record: Subscription) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import orjson
 from typer import Argument, Option
 
+from services.cli.durations import duration
 from services.cli.failure import Failure
 from services.cli.saying import say
 from services.cli.stored import DataDir, RedisUrl
@@ -20,7 +21,6 @@ from services.cli.subscribers import (
     check_address,
     confirmed,
     described,
-    duration,
     hand_over,
     letters,
     rows,
@@ -31,6 +31,7 @@ from services.cli.telling import counted
 from services.cli.terminal import columns
 from services.deliver.core.subscription import Subscription
 from services.deliver.webhooks import records, shown
+from services.deliver.webhooks.forms import MAX_GRACE
 from services.deliver.webhooks.replaying import places_of
 from shared.runtime.clock import monotonic, now
 
@@ -196,7 +197,7 @@ def rotate(
     data_dir: DataDir = None,
 ) -> None:
     """Give it another secret, and print that; messages are signed with both for a while."""
-    wait = duration(grace)
+    wait = duration("grace", grace, most=MAX_GRACE)
     record, secret = with_desk(
         redis_url, data_dir, lambda desk: desk.subscribing.rotate(subscription_id, wait)
     )

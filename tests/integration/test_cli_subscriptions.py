@@ -125,7 +125,7 @@ async def test_what_was_given_up_is_listed_and_sent_again(
         (("add", "http://10.0.0.1/"), 1, "WRITETHRU_OUTBOUND_ALLOW"),
         (("add", "https://a.example/", "--kind", "posted"), 2, "--kind must be a type of event"),
         (("add", "https://a.example/", "--article", "A b"), 2, "--article must be a slug"),
-        (("rotate", "nobody", "--grace", "soon"), 2, "--grace must be a time such as 30m"),
+        (("rotate", "nobody", "--grace", "soon"), 2, "--grace 'soon' is no time; write it as 30m"),
         (("rotate", "nobody", "--grace", "9d"), 2, "7d at most"),
     ],
 )

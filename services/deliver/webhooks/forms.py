@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -16,7 +17,7 @@ from shared.contract.signing import secret_of
 
 MAX_BYTES = 16 * 1024
 MAX_PATTERNS = 50
-MAX_GRACE_SECONDS = 7 * 86_400
+MAX_GRACE = timedelta(days=7)
 
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
 _PREFIX = "writethru."
@@ -92,7 +93,7 @@ class Replay(_Form):
 class Rotation(_Form):
     """For how many seconds the secret before goes on."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = 86_400
+    grace_seconds: Annotated[int, Field(ge=0, le=int(MAX_GRACE.total_seconds()))] = 86_400
 
 
 class DeadReplay(_Form):
