@@ -1,6 +1,8 @@
 """An article in the making: what the acts of one fold change, step by step.
 
 A step's changes count once the step is kept; until then they can be dropped without a trace.
+A step has one new head, which is nobody else's until the step is kept, and so is filled in place:
+a copy for each fact that an act changes took half of a fold's time.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from shared.article.article import Body, Head, Mark, Update
@@ -15,7 +18,7 @@ from shared.article.markdown import blocks, words
 from shared.contract.canonical import short
 
 #: What stands above the copy, but for what each update changes.
-_ABOVE_THE_COPY = ("status", "headline", "summary", "authors", "cadence_seconds", "note")
+_above_the_copy = attrgetter("status", "headline", "summary", "authors", "cadence_seconds", "note")
 
 
 class Draft:
@@ -33,15 +36,20 @@ class Draft:
         self._before = self.head, self.body
         self.head = replace(self.head, version=seq, chain=chain)
 
+    def change(self, **facts: Any) -> None:
+        """Change *facts* of the head."""
+        head = self.head
+        for name, value in facts.items():
+            object.__setattr__(head, name, value)
+
     def keep(self) -> None:
         """Let the step count. What a killed article was is forgotten."""
         if self.head.status == "killed":
             self.changed.clear()
         else:
             self.changed.update(self._staged)
-            before = self._before[0]
-            if any(getattr(before, name) != getattr(self.head, name) for name in _ABOVE_THE_COPY):
-                self.head = replace(self.head, titled=self.head.version)
+            if _above_the_copy(self._before[0]) != _above_the_copy(self.head):
+                self.change(titled=self.head.version)
         self._staged.clear()
 
     def drop(self) -> None:
@@ -70,13 +78,12 @@ class Draft:
         """Put *update*, or its new form, in its place and keep the head's counts true."""
         before = self.find(update.update_id)
         self._staged[update.update_id] = update
-        self.head = replace(
-            self.head,
+        lists: dict[str, Any] = dict.fromkeys(_changed_lists(before, update), self.head.version)
+        self.change(
             update_count=self.head.update_count + _count(update) - _count(before),
             update_words=self.head.update_words + _words(update) - _words(before),
+            **lists,
         )
-        lists: dict[str, Any] = dict.fromkeys(_changed_lists(before, update), self.head.version)
-        self.head = replace(self.head, **lists)
 
     def amend(self, update: Update, **facts: Any) -> None:
         """Put *update* with other *facts*; without any, its place on the page has changed."""
@@ -84,24 +91,23 @@ class Draft:
 
     def acted(self, time: datetime) -> None:
         """Let `Updated` move to *time*, never back."""
-        latest = max(self.head.acted_at or time, time)
-        self.head = replace(self.head, acted_at=latest)
+        self.change(acted_at=max(self.head.acted_at or time, time))
 
     def set_body(self, source: str) -> None:
         parts = blocks(source)
         self.body = Body(source, parts, words(parts))
-        self.head = replace(self.head, body_words=self.body.words, body=self.mark)
+        self.change(body_words=self.body.words, body=self.mark)
 
 
 def _changed_lists(before: Update | None, update: Update) -> Iterator[str]:
     """Name the lists of an article that *update* in the place of *before* may change."""
-    old = before or replace(update, notes=(), sources=(), key_event=False)
-    if update.notes != old.notes:
+    if update.notes != (before.notes if before else ()):
         yield "noted"
     # With or without sources: a ledger whose text was masked must say the same.
-    if update.sources != old.sources or update.retracted != old.retracted:
+    sources, retracted = (before.sources, before.retracted) if before else ((), update.retracted)
+    if update.sources != sources or update.retracted != retracted:
         yield "sourced"
-    if update.key_event or old.key_event:
+    if update.key_event or (before is not None and before.key_event):
         yield "keyed"
 
 

@@ -11,8 +11,9 @@ its events name (`named`) and returns only those that changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from shared.article.article import Article, Body, Entry, Head, Note, Status, Update
@@ -115,7 +116,7 @@ _FACTS = (
 #: whose null is an answer of its own.
 _CLEARED = {name: getattr(Head(""), name) for name in _FACTS} | {"cadence_seconds": None}
 #: What changes lines all over the page.
-_ARRANGING = ("timezone", "locale", "update_order")
+_arranging = attrgetter("timezone", "locale", "update_order")
 
 
 def _facts(act: acts.Published | acts.Writethru) -> dict[str, Any]:
@@ -125,8 +126,7 @@ def _facts(act: acts.Published | acts.Writethru) -> dict[str, Any]:
 
 def _published(draft: Draft, event: Event, act: acts.Published) -> None:
     opened = _time(event)
-    draft.head = replace(
-        draft.head,
+    draft.change(
         status="live",
         headline=act.headline,
         opened_at=opened,
@@ -143,10 +143,10 @@ def _writethru(draft: Draft, event: Event, act: acts.Writethru) -> None:
     if "published_at" in act.model_fields_set:
         given = parse_rfc3339(act.published_at) if act.published_at else None
         facts["published_at"] = given or draft.head.opened_at
-    before = draft.head
-    draft.head = replace(draft.head, **facts)
-    if any(getattr(before, name) != getattr(draft.head, name) for name in _ARRANGING):
-        draft.head = replace(draft.head, arranged=draft.head.version)
+    arranged = _arranging(draft.head)
+    draft.change(**facts)
+    if _arranging(draft.head) != arranged:
+        draft.change(arranged=draft.head.version)
     if "body" in act.model_fields_set:
         draft.set_body(act.body)
     draft.acted(_time(event))
@@ -157,7 +157,7 @@ def _writethru(draft: Draft, event: Event, act: acts.Writethru) -> None:
 def _note(draft: Draft, event: Event, note: str | None) -> None:
     kind = event.type.rpartition(".")[2]
     said = None if note is None else Note(kind, _time(event), note)
-    draft.head = replace(draft.head, note=said)
+    draft.change(note=said)
 
 
 def _closed(draft: Draft, event: Event, act: acts.Closed) -> None:
@@ -173,7 +173,7 @@ def _turn(draft: Draft, event: Event, old: Status, new: Status, note: str | None
     if draft.head.status == old:
         before = draft.head.note
         closed_at = _time(event) if new == "closed" else None
-        draft.head = replace(draft.head, status=new, closed_at=closed_at)
+        draft.change(status=new, closed_at=closed_at)
         if note is not None or (before is not None and before.kind in ("closed", "reopened")):
             _note(draft, event, note)
 
@@ -193,7 +193,7 @@ def _posted(draft: Draft, event: Event, act: acts.Posted) -> None:
     update_id = event.update_id
     if draft.head.status == "closed" or update_id is None or draft.find(update_id):
         return
-    draft.head = replace(draft.head, posted=draft.head.posted + 1)
+    draft.change(posted=draft.head.posted + 1)
     update = Update(
         update_id=update_id,
         number=draft.head.posted,
@@ -260,7 +260,7 @@ def _withdraw(draft: Draft, update: Update, notes: tuple[Note, ...]) -> None:
         )
     )  # fmt: skip
     if draft.head.pinned == update.update_id:
-        draft.head = replace(draft.head, pinned=None)
+        draft.change(pinned=None)
     draft.acted(notes[-1].time)
 
 
@@ -272,14 +272,14 @@ def _pinned(draft: Draft, _: Event, act: acts.Pinned) -> None:
     if before := draft.find(draft.head.pinned):
         draft.amend(before)
     draft.amend(update)
-    draft.head = replace(draft.head, pinned=act.update_id)
+    draft.change(pinned=act.update_id)
 
 
 def _unpinned(draft: Draft, _: Event, act: acts.Unpinned) -> None:
     update = draft.live(act.update_id)
     if update is not None and draft.head.pinned == act.update_id:
         draft.amend(update)
-        draft.head = replace(draft.head, pinned=None)
+        draft.change(pinned=None)
 
 
 #: What each act does: the table of contents of this module.

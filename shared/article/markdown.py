@@ -24,6 +24,7 @@ from nh3 import Cleaner
 
 from shared.article.article import Block, Copy
 from shared.article.normal import nfc, normal
+from shared.article.prose import is_plain, paragraphs
 
 TEASER_CHARS = 60
 #: Quotes and lists inside one another, beyond which there is no meaning, only work.
@@ -53,10 +54,18 @@ _WHITE_SPACE = re.compile("[ \t\n\r\f\u2028\u2029]+")
 
 def blocks(source: str) -> tuple[Block, ...]:
     """Return the top-level blocks of *source*; one that shows nothing is left out."""
-    text = normal(source)
-    lines = text.split("\n")
-    found = (_block(tokens, lines) for tokens in _top_level(_PARSER.parse(text, {})))
+    return _blocks(normal(source))
+
+
+def _blocks(text: str) -> tuple[Block, ...]:
+    prose = paragraphs(text)
+    found = _parsed(text) if prose is None else map(_paragraph, prose)
     return tuple(block for block in found if block.text)
+
+
+def _parsed(text: str) -> Iterator[Block]:
+    lines = text.split("\n")
+    return (_block(tokens, lines) for tokens in _top_level(_PARSER.parse(text, {})))
 
 
 def copy(source: str) -> Copy:
@@ -65,9 +74,10 @@ def copy(source: str) -> Copy:
     *text* has one line a paragraph, headings with their ``#`` and other blocks as in the source;
     *words* counts its paragraphs, as `words` does.
     """
-    parts = blocks(source)
+    text = normal(source)
+    parts = _blocks(text)
     return Copy(
-        source=normal(source),
+        source=text,
         text="\n".join(map(as_text, parts)),
         html="\n".join(block.html for block in parts),
         words=words(parts),
@@ -115,6 +125,16 @@ def _top_level(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
             start = end
 
 
+def _paragraph(source: str) -> Block:
+    if is_plain(source):
+        text = source.replace("\n", " ")
+        return Block("paragraph", text, f"<p>{source}</p>", teaser=_teaser(text))
+    inline = _PARSER.parseInline(source, {})
+    html = _PARSER.renderer.render(inline, _PARSER.options, {})
+    text = _plain(inline[0].children or ())
+    return Block("paragraph", text, _clean(f"<p>{html}</p>"), teaser=_teaser(text))
+
+
 def _block(tokens: Sequence[Token], lines: Sequence[str]) -> Block:
     opening = tokens[0]
     html = _html(tokens)
@@ -150,7 +170,10 @@ def _said(token: Token) -> str:
 
 
 def _html(tokens: Sequence[Token]) -> str:
-    html = _PARSER.renderer.render(tokens, _PARSER.options, {})
+    return _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+
+
+def _clean(html: str) -> str:
     return _CLEANER.clean(html).replace("\r", " ").replace("\f", " ").rstrip("\n")
 
 

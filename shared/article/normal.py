@@ -21,6 +21,8 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\u
 
 def nfc(text: str) -> str:
     """Return *text* in NFC, in time linear in its length."""
+    if text.isascii():
+        return text
     return unicodedata.normalize("NFC", _LONG_RUN.sub(_broken, text))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from html.parser import HTMLParser
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shared.article import markdown
 from shared.article.markdown import blocks, copy
 
 ATTRIBUTES = {"a": {"href", "rel"}, "ol": {"start"}}
@@ -70,6 +72,35 @@ def test_html_has_nothing_but_what_is_allowed(source):
         if "href" in attributes:
             assert urlsplit(attributes["href"] or "").scheme in {"http", "https", "mailto"}
             assert attributes["rel"] == "noopener nofollow"
+
+
+#: What newsrooms write most: lines that begin with a letter, and whatever may follow one.
+BEGINNINGS = st.sampled_from(["Rain", "“No”", "(so", '"She', "é", "ﬁ", "«"])
+WITHIN = st.one_of(
+    st.sampled_from([" ", "  ", "[8]", "[8](", "[8][9]", "![8]", "&", "*so*", "\xa0", "—", "50%"]),
+    PIECES,
+    st.text(ANY_CHARACTER, max_size=2),
+)
+LINES = st.tuples(BEGINNINGS, st.lists(WITHIN, max_size=5).map("".join)).map("".join)
+ENDS = st.sampled_from(["\n", "\n\n", "\n\n\n", " \n", "  \n", "\r\n"])
+PROSE = st.lists(st.tuples(LINES, ENDS).map("".join), min_size=1, max_size=4).map("".join)
+
+
+@example("Open [8](https://example.org).")
+@example("Rain [8][9] and ![8] ![8](https://example.org).")
+@example("One  space too many.\n\nAnd \nhere  \nagain. ")
+@example("Rain & wind\n\n- a list\n\n# A heading")
+@example("Rain & wind | more")
+@settings(max_examples=200)
+@given(PROSE)
+def test_paragraphs_read_without_a_parser_of_blocks_are_what_it_would_read(source):
+    # given copy that may be prose
+    # when it is read as such, and by the whole parser
+    found = copy(source)
+    with mock.patch.object(markdown, "paragraphs", return_value=None):
+        parsed = copy(source)
+    # then it makes no difference
+    assert found == parsed
 
 
 @given(SOURCES)
