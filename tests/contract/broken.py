@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
+import httpx2
 import orjson
 
 from tests.serving import serving
@@ -19,6 +20,10 @@ _EVENT = {
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Its messages come at once, whatever was answered, each under another id and unsigned."""
+
+    hook = ""
+
     def do_GET(self) -> None:
         if "/live" in self.path:
             data = orjson.dumps(_EVENT).decode()
@@ -30,13 +35,25 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(500, "", "text/plain")
 
     def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/v1/events":
+            self._send(202, orjson.dumps({"receipts": []}).decode(), "application/json")
+            return
+        if self.path == "/v1/subscriptions":
+            type(self).hook = orjson.loads(body)["url"]
+        if self.path.endswith("/replay"):
+            self._call()
         made = {"id": "1", "secret": "whsec_AAAA", "status": "unknown", "recent": []}
         self._send(201, orjson.dumps(made).decode(), "application/json")
 
     do_DELETE = do_POST  # noqa: N815
 
+    def _call(self) -> None:
+        for number in ("1", "2"):
+            said = {"webhook-id": number, "webhook-timestamp": "1", "webhook-signature": "v1,"}
+            httpx2.post(self.hook, headers=said, trust_env=False)
+
     def _send(self, status: int, body: str, kind: str) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))

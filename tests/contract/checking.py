@@ -29,6 +29,9 @@ class Rules(Generic[T]):
     def __init__(self) -> None:
         self._rules: list[tuple[str, Callable[[T], None]]] = []
 
+    def __len__(self) -> int:
+        return len(self._rules)
+
     def rule(self, name: str) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
         """Add the decorated function under *name*, a sentence."""
 

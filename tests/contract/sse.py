@@ -1,6 +1,7 @@
 """Live streams: `python -m tests.contract.sse --url https://live.example --article ferry-strike`.
 
-It only reads, so any server may be asked. The article should have some versions.
+It only reads, so any server may be asked. The article should have some versions. With `--ingest`
+it files as well, under an article's name that nobody uses: what is to reach who is connected.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +20,7 @@ import httpx2
 import orjson
 
 from tests.contract.checking import Result, Rules, SkippedError, need, tell
+from tests.waiting import until_sync
 
 RULES: Rules[Asked] = Rules()
 _ID = re.compile(r"[0-9]+\.[0-9a-f]{12}")
@@ -24,6 +28,8 @@ _FIELDS = ("id", "event", "data", "retry")
 #: For how long a stream is listened to that should say nothing.
 SILENCE = 1.0
 PATIENCE = 20.0
+#: Proxies close what is silent for a minute, so a heartbeat has to come well before.
+HEARTBEAT = 45.0
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,18 @@ class Event:
 
 @dataclass
 class Asked:
-    """A server, and one of its articles. *key* is sent where not everybody may read."""
+    """A server, and one of its articles. *key* is sent where not everybody may read.
+
+    *ingest* is where events may be filed, with *publisher*; *heartbeat* how long one is waited for.
+    """
 
     url: str
     article: str
     key: str = ""
+    ingest: str = ""
+    publisher: str = ""
+    heartbeat: float = HEARTBEAT
+    beat: Future[bool] | None = None
     http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +75,28 @@ class Asked:
         """Return where the article is, as an id of its stream."""
         document = self.document()
         return f"{document['version']}.{document['chain'][:12]}"
+
+    def file(self, article: str, kind: str, **data: Any) -> None:
+        """File an event; AssertionError unless it is accepted."""
+        event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/conformance",
+                 "type": f"writethru.{kind}", "subject": article, "data": data}  # fmt: skip
+        answer = httpx2.post(
+            f"{self.ingest}/v1/events",
+            content=orjson.dumps(event),
+            headers={"content-type": "application/cloudevents+json"}
+            | ({"authorization": f"Bearer {self.publisher}"} if self.publisher else {}),
+            trust_env=False,
+        )
+        need(answer.status_code == 202, f"filing answers {answer.status_code}: {answer.text[:80]}")
+
+    def opened(self) -> str:
+        """Open an article of our own and return its slug, once there is a page of it."""
+        if not self.ingest:
+            raise SkippedError("nothing may be filed; --ingest says where")
+        slug = f"conformance-{uuid.uuid4().hex[:12]}"
+        self.file(slug, "article.published", headline="Conformance", body="It is asked.")
+        until_sync(lambda: self.get(f"/articles/{slug}.json").status_code == 200, PATIENCE)
+        return slug
 
     @contextmanager
     def live(
@@ -89,6 +124,13 @@ class Asked:
         need(event is None, f"there was an event, {event and event.kind}, where nothing is new")
         raise AssertionError("the stream ended at once")
 
+    def beats(self) -> bool:
+        """Whether a stream that says nothing has a comment in time."""
+        with self.live(f"{self.path}/live", patience=self.heartbeat) as answer:
+            lines = blocks(answer)
+            next(lines)  # what a stream begins with keeps nothing in use
+            return any(line.startswith(":") for block in lines for line in block)
+
 
 def blocks(answer: httpx2.Response) -> Iterator[list[str]]:
     """Yield the blocks of a stream, each as its lines."""
@@ -100,7 +142,12 @@ def blocks(answer: httpx2.Response) -> Iterator[list[str]]:
 
 def events(answer: httpx2.Response) -> Iterator[Event]:
     """Yield the events of a stream that have data."""
-    for block in blocks(answer):
+    yield from told_in(blocks(answer))
+
+
+def told_in(found: Iterator[list[str]]) -> Iterator[Event]:
+    """Yield the events with data among the blocks *found*."""
+    for block in found:
         facts = dict(line.split(": ", 1) for line in block if line and not line.startswith(":"))
         if "data" in facts:
             data = orjson.loads(facts["data"])
@@ -238,6 +285,46 @@ def _firehose(asked: Asked) -> None:
     asked.silent("/live", last=event.id)
 
 
+@RULES.rule("a stream that has nothing to say is kept in use by comments")
+def _heartbeat(asked: Asked) -> None:
+    if asked.beat is None:
+        raise SkippedError("it was not waited for")
+    need(asked.beat.result(), f"there is none within {asked.heartbeat:.0f} s")
+
+
+@RULES.rule("what is filed reaches who is connected, as changes says, and who follows all articles")
+def _reaches(asked: Asked) -> None:
+    slug = asked.opened()
+    with asked.live(f"/articles/{slug}/live") as answer, asked.live("/live") as everything:
+        lines, all_lines = blocks(answer), blocks(everything)
+        next(lines), next(all_lines)
+        asked.file(slug, "update.posted", update_id="u1", text="It answers.")
+        event = next(told_in(lines))
+        need(event.kind == "change", f"the event is {event.kind!r}")
+        _check_change(event, slug, 1)
+        need([each["kind"] for each in event.data["changes"]] == ["added"], "it is not added")
+        polled = asked.get(f"/articles/{slug}/changes?since=1").json()
+        need(polled == event.data, "changes says something else")
+        thin = next(each for each in told_in(all_lines) if each.data.get("article") == slug)
+        need((thin.data["from"], thin.data["to"]) == (1, 2), "/live says something else")
+    asked.file(slug, "article.killed", note="It was asked.")
+
+
+@RULES.rule("a kill is told to who is connected, and ends the stream for good")
+def _kill(asked: Asked) -> None:
+    slug = asked.opened()
+    with asked.live(f"/articles/{slug}/live") as answer:
+        lines = blocks(answer)
+        next(lines)
+        asked.file(slug, "article.killed", note="It was asked.")
+        told = list(told_in(lines))
+    need([each.kind for each in told] == ["killed"], f"it says {[each.kind for each in told]}")
+    need(told[0].data["status"] == "killed", "the status is another one")
+    for path in ("live", "live?since=1", "changes?since=1", "changes"):
+        late = asked.get(f"/articles/{slug}/{path}").status_code
+        need(late == 410, f"who comes later to {path} is answered {late}")
+
+
 def _check_change(event: Event, article: str, since: int) -> None:
     data = event.data
     need(_ID.fullmatch(event.id), f"the id {event.id!r} is not <version>.<chain12>")
@@ -257,10 +344,10 @@ def _check_change(event: Event, article: str, since: int) -> None:
         need(not gone or "text" not in update, "a retracted update has its text")
 
 
-def ask(url: str, article: str, key: str = "") -> list[Result]:
-    """Ask about all rules."""
-    asked = Asked(url, article, key)
-    with asked.http:
+def ask(asked: Asked) -> list[Result]:
+    """Ask about all rules; the heartbeat is waited for meanwhile."""
+    with asked.http, ThreadPoolExecutor(1) as waiting:
+        asked.beat = waiting.submit(asked.beats) if asked.heartbeat else None
         return RULES.ask(asked)
 
 
@@ -272,8 +359,16 @@ def main() -> int:
     )
     parser.add_argument("--article", required=True, help="the slug of an article with versions")
     parser.add_argument("--key", default="", help="a key with the scope read, if one is needed")
+    parser.add_argument(
+        "--ingest", default="", help="where events may be filed; nothing is if left out"
+    )
+    parser.add_argument("--publish-key", default="", help="a key with the scopes publish and kill")
+    parser.add_argument(
+        "--heartbeat", type=float, default=HEARTBEAT, help="seconds to wait for one; 0: don't"
+    )
     said = parser.parse_args()
-    return tell(ask(said.url.rstrip("/"), said.article, said.key))
+    url, ingest = said.url.rstrip("/"), said.ingest.rstrip("/")
+    return tell(ask(Asked(url, said.article, said.key, ingest, said.publish_key, said.heartbeat)))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from tests.builders import corrected, pinned, posted, published, retracted, writethru
-from tests.contract import sse, webhooks
+from tests.contract import checking, sse, webhooks
 from tests.contract.broken import broken
-from tests.contract.checking import Result
+from tests.contract.checking import Result, Rules
 from tests.stack import Stack, running
 
 STORY = (
@@ -31,45 +33,46 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def failing(results: Sequence[Result]) -> list[str]:
-    return [f"{each.rule}: {each.said}" for each in results if each.held is not True]
+@pytest.fixture(scope="module")
+def said(stack: Stack) -> Mapping[str, subprocess.CompletedProcess[str]]:
+    """What both commands say of the stack; they wait a good deal, so they run side by side."""
+    asked = {
+        "sse": ("--url", stack.deliver, "--article", "story", "--ingest", stack.ingest),
+        "webhooks": ("--deliver", stack.deliver, "--article", "story"),
+    }
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(asked, pool.map(command, asked, asked.values()), strict=True))
 
 
-def test_live_streams_keep_every_rule(stack: Stack) -> None:
-    assert failing(sse.ask(stack.deliver, "story")) == []
+def command(name: str, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", f"tests.contract.{name}", *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
-def test_webhooks_keep_every_rule(stack: Stack) -> None:
-    assert failing(webhooks.ask(stack.deliver)) == []
+@pytest.mark.parametrize(("suite", "rules"), [("sse", sse.RULES), ("webhooks", webhooks.RULES)])
+def test_a_stack_keeps_every_rule(
+    said: Mapping[str, subprocess.CompletedProcess[str]], suite: str, rules: Rules[Any]
+) -> None:
+    *table, total = said[suite].stdout.splitlines()
+
+    assert [line for line in table if not line.startswith("pass  ")] == []
+    assert total == f"{len(rules)} of {len(rules)} rules hold"
+    assert said[suite].returncode == 0
 
 
 def test_a_server_that_does_things_wrong_is_told_so_by_every_rule(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(webhooks, "PATIENCE", 0.2)
     with broken() as url:
-        live, hooks = sse.ask(url, "a"), webhooks.ask(url, "a key")
+        live = sse.ask(sse.Asked(url, "a", ingest=url))
+        hooks = webhooks.ask(url, "a key", "a")
 
-    assert [each.rule for each in live if each.held] == []
-    assert [each.rule for each in hooks if each.held] == []
+    assert [each for each in (*live, *hooks) if each.held is not False] == []
+    assert checking.tell(live) == 1
+    assert capsys.readouterr().out.startswith("FAIL  a stream is text/event-stream")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("sse", "--article", "story", "--url"), ("webhooks", "--deliver")],
-)
-def test_a_suite_is_a_command_with_a_table_and_an_exit_status(
-    stack: Stack, words: tuple[str, ...]
-) -> None:
-    name, *more = words
-    command = [sys.executable, "-m", f"tests.contract.{name}", *more]
-
-    fine = subprocess.run([*command, stack.deliver], capture_output=True, text=True, check=False)
-    with broken() as url:
-        if name == "sse":
-            wrong = subprocess.run([*command, url], capture_output=True, text=True, check=False)
-            assert wrong.returncode == 1
-            assert "FAIL" in wrong.stdout
-
-    assert fine.returncode == 0, fine.stdout
-    assert "rules hold" in fine.stdout
+def test_what_nothing_was_asked_of_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checking.tell([Result("it is quick", None, "there is no clock")]) == 1
+    assert capsys.readouterr().out.startswith("skip  it is quick (there is no clock)")

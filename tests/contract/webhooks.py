@@ -2,6 +2,8 @@
 
 It makes subscriptions of its own and takes them away again. `--callback` is where deliver reaches
 the port that is listened on; a deliver on this machine needs WRITETHRU_OUTBOUND_ALLOW=127.0.0.1.
+With `--article` it has the last change of one told again, to see what becomes of a message that
+is not taken; that needs a quarter of a minute.
 """
 
 from __future__ import annotations
@@ -15,38 +17,56 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx2
 import orjson
 
-from tests.contract.checking import Result, Rules, need, tell
+from tests.contract.checking import Result, Rules, SkippedError, need, tell
 from tests.serving import serving
+from tests.waiting import until_sync
 
 RULES: Rules[Asked] = Rules()
 PATIENCE = 20.0
 _PATH = "/v1/subscriptions"
+#: For how many seconds we ask to be left alone, longer than anybody's first pause.
+REST = 8
 
 
 @dataclass(frozen=True)
 class Call:
+    """A request that came; *at* is a monotonic second, *path* tells whose it is."""
+
     method: str
+    path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Asked:
-    """A server, and where we listen: *answers* are the statuses of the next calls, then 204."""
+    """A server, and where we listen: *answers* are those to the next calls, then 204.
+
+    *article* is the slug of one that may be told of again.
+    """
 
     deliver: str
     key: str
     callback: str
+    article: str = ""
     calls: queue.Queue[Call] = field(default_factory=queue.Queue)
-    answers: list[int] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     http: httpx2.Client = field(init=False)
+    _made: int = 0
 
     def __post_init__(self) -> None:
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
@@ -55,13 +75,17 @@ class Asked:
         )
 
     def call(self) -> Call:
-        """Return the next call; queue.Empty if there is none."""
-        return self.calls.get(timeout=PATIENCE)
+        """Return the next call for the last subscription; queue.Empty if there is none."""
+        while not (call := self.calls.get(timeout=PATIENCE)).path.endswith(f"?{self._made}"):
+            pass
+        return call
 
     @contextmanager
     def subscription(self, **wish: Any) -> Iterator[Any]:
         """Have one, until it is deleted."""
-        answer = self.http.post(_PATH, json={"url": self.callback, **wish})
+        self._made += 1
+        wish = {"url": f"{self.callback}?{self._made}", **wish}
+        answer = self.http.post(_PATH, json=wish)
         need(
             answer.status_code == 201, f"creating answers {answer.status_code}: {answer.text[:80]}"
         )
@@ -70,6 +94,19 @@ class Asked:
             yield made
         finally:
             self.http.delete(f"{_PATH}/{made['id']}")
+
+    @contextmanager
+    def told_again(self, *answers: Answer) -> Iterator[Any]:
+        """Have a subscription that is told of the article's last change, and give *answers*."""
+        if not self.article:
+            raise SkippedError("there is nothing to be told of; --article says what")
+        version = self.http.get(f"/articles/{self.article}.json").json()["version"]
+        with self.subscription(articles=[self.article]) as made:
+            self.answers[:] = answers
+            what = {"article": self.article, "from": version - 1}
+            answer = self.http.post(f"{_PATH}/{made['id']}/replay", json=what)
+            need(answer.is_success, f"replay answers {answer.status_code}: {answer.text[:80]}")
+            yield made
 
     def test(self, made: Any) -> httpx2.Response:
         return self.http.post(f"{_PATH}/{made['id']}/test")
@@ -117,7 +154,7 @@ def _signed(asked: Asked) -> None:
         off = abs(time.time() - int(call.headers["webhook-timestamp"]))
         need(off < 300, f"webhook-timestamp is {off:.0f} s away")
         need(signatures(made["secret"], call), "no signature fits")
-        turned = Call(call.method, call.headers, call.body + b" ")
+        turned = replace(call, body=call.body + b" ")
         need(not signatures(made["secret"], turned), "a changed body fits too")
 
 
@@ -144,7 +181,7 @@ def _ids(asked: Asked) -> None:
 @RULES.rule("a redirect is a failure, and is not followed")
 def _redirect(asked: Asked) -> None:
     with asked.subscription() as made:
-        asked.answers[:] = [302]
+        asked.answers[:] = [Answer(302, {"location": "/elsewhere"})]
         asked.test(made)
         asked.call()
         recent = asked.shown(made)["recent"]
@@ -188,23 +225,50 @@ def _fields(asked: Asked) -> None:
     need("artcles" in answer.text, "it isn't named")
 
 
+@RULES.rule("a message that is not taken is sent again, under its id, and signed anew")
+def _again(asked: Asked) -> None:
+    with asked.told_again(Answer(500)) as made:
+        first, second = asked.call(), asked.call()
+    need(first.headers["webhook-id"] == second.headers["webhook-id"], "the id is another one")
+    need(signatures(made["secret"], second), "no signature fits")
+    stamps = [int(each.headers["webhook-timestamp"]) for each in (first, second)]
+    need(stamps[0] < stamps[1], "webhook-timestamp is that of the attempt before")
+
+
+@RULES.rule("whoever asks by Retry-After to be left alone is left alone for so long")
+def _rest(asked: Asked) -> None:
+    with asked.told_again(Answer(503, {"retry-after": str(REST)})):
+        first, second = asked.call(), asked.call()
+    need(first.headers["webhook-id"] == second.headers["webhook-id"], "the id is another one")
+    need(second.at - first.at >= REST - 0.1, f"it came after {second.at - first.at:.1f} s")
+
+
+@RULES.rule("whoever answers 410 is told nothing more: the subscription is disabled")
+def _gone(asked: Asked) -> None:
+    with asked.told_again(Answer(410)) as made:
+        asked.call()
+        until_sync(lambda: asked.shown(made)["status"] == "disabled", PATIENCE)
+        need(asked.shown(made).get("reason"), "it isn't said why")
+    need(asked.calls.empty(), "it was called again")
+
+
 @contextmanager
-def listening(port: int = 0) -> Iterator[tuple[int, queue.Queue[Call], list[int]]]:
-    """Listen on *port*; yield it, the calls that come, and the statuses to answer next."""
+def listening(port: int = 0) -> Iterator[tuple[int, queue.Queue[Call], list[Answer]]]:
+    """Listen on *port*; yield it, the calls that come, and what to answer next."""
     calls: queue.Queue[Call] = queue.Queue()
-    answers: list[int] = []
+    answers: list[Answer] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            at = time.monotonic()
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status = answers.pop(0) if answers else 204
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            if status == 302:
-                self.send_header("location", "/elsewhere")
+            answer = answers.pop(0) if answers else Answer(204)
+            self.send_response(answer.status)
+            for name, value in {"content-length": "0", **answer.headers}.items():
+                self.send_header(name, value)
             self.end_headers()
-            calls.put(Call(self.command, headers, body))
+            calls.put(Call(self.command, self.path, headers, body, at))
 
         do_GET = do_POST  # noqa: N815
 
@@ -212,10 +276,13 @@ def listening(port: int = 0) -> Iterator[tuple[int, queue.Queue[Call], list[int]
         yield at, calls, answers
 
 
-def ask(deliver: str, key: str = "", callback: str = "", port: int = 0) -> list[Result]:
+def ask(
+    deliver: str, key: str = "", article: str = "", callback: str = "", port: int = 0
+) -> list[Result]:
     """Ask about all rules."""
     with listening(port) as (at, calls, answers):
-        asked = Asked(deliver, key, callback or f"http://127.0.0.1:{at}/hook", calls, answers)
+        where = callback or f"http://127.0.0.1:{at}/hook"
+        asked = Asked(deliver, key, where, article, calls, answers)
         with asked.http:
             return RULES.ask(asked)
 
@@ -225,10 +292,12 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.contract.webhooks", description=__doc__)
     parser.add_argument("--deliver", required=True, help="such as https://live.example")
     parser.add_argument("--key", default="", help="a key with the scope read")
+    parser.add_argument("--article", default="", help="the slug of one that may be told of again")
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0: any port")
     parser.add_argument("--callback", default="", help="where deliver reaches that port")
     said = parser.parse_args()
-    return tell(ask(said.deliver.rstrip("/"), said.key, said.callback, said.port))
+    deliver = said.deliver.rstrip("/")
+    return tell(ask(deliver, said.key, said.article, said.callback, said.port))
 
 
 if __name__ == "__main__":
