@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -22,6 +23,10 @@ NEEDS = {
     "prometheus": ("prometheus", "promtool"),
     "varnish": ("varnishd",),
 }
+
+# Whoever runs the tests without the wrapper, too, has the code compiled once, not in each process.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -6,6 +6,9 @@ what it needs; the list of commands reads what they say of themselves and import
 
 from __future__ import annotations
 
+from shared.runtime import lean  # first: see there
+
+# isort: split
 import os
 import re
 import signal
@@ -54,7 +57,9 @@ def run(words: list[str]) -> int:
     first = next((word for word in words if word != "--"), None)
     name = first if first in _names() else None
     try:
-        return _app(name)(words or ["--help"], prog_name="writethru", standalone_mode=False) or 0
+        app = _app(name)
+        lean.settled()
+        return app(words or ["--help"], prog_name="writethru", standalone_mode=False) or 0
     except Failure as failure:
         return complain(name, str(failure), failure.status)
     except typer.TyperException as wrong:

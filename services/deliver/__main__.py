@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from shared.runtime import lean  # first: see there
+
+# isort: split
 import asyncio
 import os
 import resource
@@ -43,6 +46,7 @@ def main() -> int:
             bound(settings.metrics_listen, "deliver") as listener,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
+            lean.settled()
             runner.run(_serve(settings, listener))
     except SettingsError as error:
         sys.stderr.write(f"writethru deliver: {error}\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from shared.runtime import lean  # first: see there
+
+# isort: split
 import asyncio
 import os
 import signal
@@ -43,6 +46,7 @@ def main() -> int:
             bound(settings.metrics_listen, "ingest") as listener,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
+            lean.settled()
             runner.run(_run(app, settings.ingest_listen, internal, listener))
     except SettingsError as error:
         return _complain(str(error), WRONG_SETTING)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from shared.runtime import lean  # first: see there
+
+# isort: split
 import asyncio
 import os
 import sys
@@ -25,6 +28,7 @@ def main() -> int:
         traces.configure("render", os.environ)
         arm(settings.fail or {})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            lean.settled()
             return runner.run(create_app(settings).run())
     except SettingsError as error:
         return _say(error, EXIT_SETTING)

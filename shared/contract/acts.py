@@ -52,7 +52,13 @@ Order = Literal["oldest-first", "newest-first"]
 class _Data(BaseModel):
     """Frozen, strict, and silent about its input: copy must not reach a log by an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # only who takes events in needs more of a model than its name
+    )
 
 
 class Source(_Data):

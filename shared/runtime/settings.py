@@ -11,21 +11,23 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from shared.contract.addresses import PORTS, Network, in_ascii
 from shared.contract.desk import DEFAULTS, Check, Level, parse_levels
 from shared.contract.durability import Durability
-from shared.runtime.archive import Archive
-from shared.runtime.dialing import Rules
 from shared.runtime.engine_url import parse_engine_url
 from shared.runtime.environ import PREFIX as PREFIX
 from shared.runtime.environ import read
 from shared.runtime.failpoints import parse_points
 from shared.runtime.setting_forms import as_networks, as_origins, as_ports, as_urls
 from shared.runtime.tls import check_ca, check_pair, with_tls
+
+if TYPE_CHECKING:
+    from shared.runtime.archive import Archive
+    from shared.runtime.dialing import Rules
 
 SHORTEST_KEY = 32
 
@@ -136,6 +138,8 @@ class Settings(BaseModel):
     @property
     def archive(self) -> Archive | None:
         """The archive, if there is one."""
+        from shared.runtime.archive import Archive  # who has none needs none of what it needs
+
         return Archive(self.archive_dir) if self.archive_dir else None
 
     @property
@@ -147,6 +151,8 @@ class Settings(BaseModel):
     @property
     def outbound(self) -> Rules:
         """Where calls to others may go."""
+        from shared.runtime.dialing import Rules  # likewise who calls nobody
+
         return Rules(self.outbound_allow or (), self.outbound_ports, self.outbound_ca_file)
 
     @field_validator("redis_url")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.responses import HTMLResponse
 
 from services.ingest.manual import openapi
 from services.ingest.manual.examples import PROBLEMS
 from shared.runtime.problems import PROBLEMS as CODES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def problem(code: str) -> HTMLResponse:
@@ -45,6 +47,8 @@ def _style() -> tuple[str, str]:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, select_autoescape  # few ask for a page
+
     loader = PackageLoader("services.ingest.manual")
     environment = Environment(
         loader=loader, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
