@@ -109,6 +109,9 @@ class Consumer:
         subscriber = self._broker.subscriber(
             stream=stream, ack_policy=AckPolicy.MANUAL, no_reply=True, title=lane.events
         )
+        # If the group goes just before it starts, it makes one: not at the end, as it would, so
+        # that what nobody has read would count as acked. Afterwards it reads on from `read_id`.
+        subscriber.last_id = "0"
         subscriber(self._handler(lane))
         return subscriber
 

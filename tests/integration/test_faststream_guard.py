@@ -19,7 +19,7 @@ from services.render.rendering import Rendering
 from services.render.store import Store
 from services.render.sweep import Sweeper, Timing
 from shared.runtime.engine import Engine
-from shared.runtime.keys import Lane
+from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.redis import connect
 from tests.builders import SLUG, posted, published
 from tests.integration.newsroom import Newsroom, open_newsroom, pending
@@ -85,6 +85,23 @@ async def test_what_was_filed_before_the_first_start_is_read(engine, newsroom):
     async with reading(engine, newsroom, Listening(newsroom)):
         # then they are rendered
         await until(lambda: is_at(newsroom, 2))
+
+
+async def test_a_group_lost_while_a_consumer_starts_is_not_made_at_the_end(engine, newsroom):
+    # given a group that goes after it was looked for, and before FastStream does, and an event
+    await make_groups(newsroom.redis, newsroom.lanes)
+    await newsroom.file(published())
+    rendering = Listening(newsroom)
+    consumer = Consumer(engine.url, newsroom.lanes, "one", rendering)
+    await newsroom.redis.xgroup_destroy(newsroom.keys().lane.events, RENDER_GROUP)
+    # when the consumer starts
+    await consumer.start()
+    try:
+        # then its wake-up is read, and does not count as acked
+        await until(lambda: is_at(newsroom, 1))
+        assert rendering.seqs == [1]
+    finally:
+        await consumer.stop()
 
 
 # last_id makes later starts deaf
