@@ -17,6 +17,8 @@ from shared.runtime.subscribers import Subscribers
 GOOD, FAIR, BAD, QUIET = "green", "yellow", "bold red", "dim"
 #: A page that is older than this is worth a look; what is younger is work in progress.
 FAIR_LAG_SECONDS = 2.0
+DAY_SECONDS = 86_400
+LATE_SHOWN = 3
 MARGIN, LABEL = "  ", 12
 COLUMNS = (
     ("LANE", 6), ("ARTICLES", 10), ("BEHIND", 8), ("LAG", 9), ("UNREAD", 9), ("PENDING", 9),
@@ -52,6 +54,7 @@ def _facts(standing: Standing) -> Iterator[Text]:
     refused = f"; {counted(standing.refused, 'event')} refused" if standing.refused else ""
     yield _fact("inbox", f"{counted(standing.waiting, 'event')} waiting{refused}")
     yield _fact("held", *_held(standing.holding))
+    yield _fact("cadence", *_cadence(standing))
     yield _fact("quarantine", *_quarantine(standing))
     yield _fact("webhooks", *_webhooks(standing.subscribers))
     for number, deliver in enumerate(standing.delivers):
@@ -94,6 +97,27 @@ def _held(holding: Holding) -> tuple[str, str]:
     if holding.overdue < FAIR_LAG_SECONDS:
         return said, ""
     return f"{said}, one due for {holding.overdue:.1f} s: see that ingest runs", BAD
+
+
+def _cadence(standing: Standing) -> tuple[str, str]:
+    """Say how articles keep what their pages promise, and which don't, since when."""
+    kept = standing.punctual
+    if not kept.on_time + kept.due + kept.overdue:
+        return "no article promises news", ""
+    said = f"{kept.on_time:,} on time, {kept.due:,} due, {kept.overdue:,} overdue"
+    if not kept.overdue:
+        return said, GOOD if not kept.due else ""
+    named = [
+        f"{late.article} since {_hour(late.since, standing.at)}" for late in kept.late[:LATE_SHOWN]
+    ]
+    more = ", …" if kept.overdue > LATE_SHOWN else ""
+    return f"{said}: {', '.join(named)}{more}", FAIR
+
+
+def _hour(then: datetime, at: datetime) -> str:
+    """Return a time of the last day as such, with how long ago it was; an older one's day."""
+    form = "%H:%M:%S" if (at - then).total_seconds() < DAY_SECONDS else "%Y-%m-%d"
+    return f"{then.astimezone().strftime(form)} ({duration((at - then).total_seconds())})"
 
 
 def _quarantine(standing: Standing) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from shared.article.dates import rfc3339
 from shared.runtime.backlog import Behind, Holding, Wakeups, read_behind, read_wakeups
 from shared.runtime.keys import INBOX, REFUSED
 from shared.runtime.lanes import Lanes
+from shared.runtime.punctuality import Punctual
 from shared.runtime.redis import primaries
 from shared.runtime.subscribers import Subscribers
 
@@ -90,6 +91,7 @@ class Standing:
     quarantined: Mapping[str, Sequence[int]]
     holding: Holding = field(default_factory=Holding)
     subscribers: Subscribers = field(default_factory=Subscribers)
+    punctual: Punctual = field(default_factory=Punctual)
     rates: Rates | None = None
 
     def total(self, figure: str) -> int:
@@ -234,6 +236,15 @@ def to_json(standing: Standing) -> dict[str, Any]:
         "held": {
             "events": standing.holding.many,
             "overdue_seconds": round(standing.holding.overdue, 3),
+        },
+        "cadence": {
+            "on_time": standing.punctual.on_time,
+            "due": standing.punctual.due,
+            "overdue": standing.punctual.overdue,
+            "articles": [
+                {"article": each.article, "since": rfc3339(each.since)}
+                for each in standing.punctual.late
+            ],
         },
         "inbox": {"waiting": standing.waiting, "refused": standing.refused},
         "quarantine": standing.quarantined,

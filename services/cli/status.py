@@ -33,12 +33,15 @@ from services.cli.stored import DataDir, RedisUrl, installation
 from shared.runtime.backlog import read_holding, together
 from shared.runtime.clock import monotonic, now
 from shared.runtime.lanes import Lanes
+from shared.runtime.punctuality import read_punctual
 from shared.runtime.redis import place
 from shared.runtime.subscribers import read_subscribers
 
 LOOK_SECONDS = 1.0
 #: A silent engine must not look as if nothing happened.
 PATIENCE_SECONDS = 3.0
+#: Of more articles that are overdue, those that are so for longest are named.
+LATE_NAMED = 100
 
 
 def command(
@@ -150,6 +153,7 @@ class Looker:
             refused=refused,
             delivers=await asyncio.gather(*asked),
             subscribers=await read_subscribers(self._redis),
+            punctual=await read_punctual(self._redis, self._lanes, LATE_NAMED),
             quarantined=await read_quarantined(self._redis, self._lanes),
             rates=self._pace.at(monotonic(), filed, commits),
         )

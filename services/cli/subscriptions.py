@@ -64,7 +64,7 @@ def add(
     tag: Annotated[Many, Option(metavar="TAG", help="With one of these tags only.")] = None,
     kind: Annotated[
         Many,
-        Option(metavar="TYPE", help="Only these kinds of change, as update.corrected."),
+        Option(metavar="TYPE", help="Only these kinds of change, as update.corrected; or overdue."),
     ] = None,
     payload: Annotated[
         _Payload, Option(metavar="thin|full", help="That it changed, or what changed too.")

@@ -145,7 +145,7 @@ class Firehose:
         at = dict(places)
         for entry in entries:
             at[entry.lane] = entry.place
-            if not wish.takes(entry.topics):
+            if entry.notice or not wish.takes(entry.topics):
                 continue
             count("writethru_frames_total", stream="all", event="change")
             yield self._event(entry, at)

@@ -158,6 +158,8 @@ class Hub:
         if entry is None:
             log.warning("entry.unreadable", stream=lane.changes, entry=entry_id(place))
             return
+        if entry.notice:
+            return
         traces = [entry.trace] if entry.trace else []
         with traced("change deliver", traces, article=entry.article, version=entry.to):
             if watcher := self._watchers.get(entry.article):

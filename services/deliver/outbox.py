@@ -13,6 +13,7 @@ from services.deliver.core.cursors import START, Outbox, Place, entry_id, parse_
 from services.deliver.core.topics import Topic, topic_of
 from shared.article.article import Mark
 from shared.contract.canonical import short
+from shared.contract.notices import OVERDUE
 from shared.contract.tracing import Trace, read_trace
 from shared.runtime.keys import Lane
 
@@ -27,7 +28,7 @@ class Entry:
     *kinds* are the types of the events that it folded in. *killed*: that head is all that is left
     of the article. *topics* are its own and, if the commit took it from there, the one before; none
     where it is killed. *refolded*: versions that readers have seen before are no longer what they
-    were.
+    were. *since* is when what a `notice` tells of began, in the engine's milliseconds.
     """
 
     lane: str
@@ -42,6 +43,12 @@ class Entry:
     topics: tuple[Topic, ...] = ()
     refolded: bool = False
     trace: Trace | None = None
+    since: int | None = None
+
+    @property
+    def notice(self) -> bool:
+        """Whether it tells the newsroom something, and nothing has changed for readers."""
+        return self.kinds == (OVERDUE,)
 
     @property
     def mark(self) -> Mark:
@@ -66,6 +73,7 @@ def parse_entry(lane: Lane, place: Place, fields: Mapping[bytes, bytes]) -> Entr
             killed=killed,
             topics=() if killed else (topic_of(head), *_topic_before(fields)),
             refolded=b"refolded" in fields,
+            since=int(fields[b"since"]) if b"since" in fields else None,
             kinds=tuple(filter(None, fields.get(b"kinds", b"").decode("ascii").split(","))),
         )
     except (KeyError, ValueError, AttributeError):

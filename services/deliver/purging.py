@@ -167,7 +167,8 @@ class Purging:
         after = {lane.tag: min(places.get(lane.tag, START), ends[lane.tag]) for lane in ahead}
         entries = await read_entries(self._redis, ahead, after, ends)
         for entry in entries:
-            self._waiting.add(*olds(entry))
+            if not entry.notice:
+                self._waiting.add(*olds(entry))
             places[entry.lane] = entry.place
         seen = {entry.lane for entry in entries}
         places |= {lane.tag: ends[lane.tag] for lane in ahead if lane.tag not in seen}

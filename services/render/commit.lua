@@ -18,12 +18,16 @@
 -- KEYS[11] noted   zset    update_id -> version of its last note
 -- KEYS[12] key_events  zset  update_id -> number
 -- KEYS[13] quarantined  hash  slug -> lines: seq, revision, why
+-- KEYS[14] due      zset    slug -> when its next change is due, in milliseconds
+-- KEYS[15] promised zset    slug -> when it will be overdue, of those that are not known to be
+-- KEYS[16] overdue  zset    slug -> since when it is overdue, of those of which that was told
 --
 -- ARGV[1] slug   ARGV[2] from   ARGV[3] chain at from   ARGV[4] to   ARGV[5] chain at to
 -- ARGV[6] head, as stored       ARGV[7] head, as the outside sees it
 -- ARGV[8] plan, as JSON: rev, replace, force (to an older revision), killed, kinds, group,
 --         traceparent (if the events are in a trace), was (section and tags before, as JSON, if they are
---         others now), body (ref, if it changed), updated (unless never published),
+--         others now), body (ref, if it changed), updated (unless never published), due and overdue
+--         (when the next change is, unless none is promised),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
 --         event, else 0]], superseded [field], pages [[page, refs]],
 --         quarantined (lines for KEYS[13]: those of the new events; with replace, all), acks [[entry, seq]]
@@ -50,6 +54,9 @@ redis.call("ZCARD", KEYS[10])
 redis.call("ZCARD", KEYS[11])
 redis.call("ZCARD", KEYS[12])
 redis.call("HLEN", KEYS[13])
+redis.call("ZCARD", KEYS[14])
+redis.call("ZCARD", KEYS[15])
+redis.call("ZCARD", KEYS[16])
 
 local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
 local rev = tonumber(article[4] or plan.rev)
@@ -80,6 +87,22 @@ local function list(key, score, update_id)
         redis.call("ZADD", key, score, update_id)
     else
         redis.call("ZREM", key, update_id)
+    end
+end
+
+-- A spell of being overdue is known by its beginning: only news makes another one.
+local function expect_news()
+    if not plan.due then
+        redis.call("ZREM", KEYS[14], slug)
+        redis.call("ZREM", KEYS[15], slug)
+        redis.call("ZREM", KEYS[16], slug)
+        return
+    end
+    redis.call("ZADD", KEYS[14], plan.due, slug)
+    local since = redis.call("ZSCORE", KEYS[16], slug)
+    if not since or tonumber(since) ~= tonumber(plan.overdue) then
+        redis.call("ZREM", KEYS[16], slug)
+        redis.call("ZADD", KEYS[15], plan.overdue, slug)
     end
 end
 
@@ -146,6 +169,10 @@ end
 -- Whoever was overtaken by the kill and died may have left copy behind.
 if result == "acked" and plan.killed then
     redis.call("DEL", KEYS[4], KEYS[5], KEYS[6], KEYS[11], KEYS[12])
+end
+
+if result == "committed" or result == "acked" then
+    expect_news()
 end
 
 -- An article that is caught up needs no wake-up, nor one of a timeline that was lost.

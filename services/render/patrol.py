@@ -2,6 +2,9 @@
 
 Idle articles would stay as they are for ever, and `verify` would find them other than their ledgers
 give them. It goes round without end, so it doesn't matter which renderers ran when.
+
+On its first round it also looks after live articles of which nobody knows when news is due, as they
+were committed before that was noted: the silent ones would never be found overdue.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Patrol:
         self._rendering = rendering
         self._cursors: dict[str, int] = {}
         self._found: dict[str, list[str]] = {}
+        self._known: set[str] = set()
 
     async def look(self, lane: Lane) -> None:
         """Do one round in *lane*."""
@@ -48,10 +52,18 @@ class Patrol:
         slugs = [slug.decode() for slug, _ in entries]
         async with self._redis.pipeline(transaction=False) as asked:
             for slug in slugs:
-                asked.hmget(lane.article(slug).article, "rev", "archived")
+                asked.hmget(lane.article(slug).article, "rev", "archived", "status")
+                asked.zscore(lane.due, slug)
             answers: list[Any] = await asked.execute()
+        facts = list(zip(slugs, answers[0::2], answers[1::2], strict=True))
+        if lane.tag not in self._known:
+            for slug, (_, archived, status), due in facts:
+                if due is None and status == b"live" and not archived:
+                    await self._rendering.render(slug)  # an acknowledgement notes it, too
+        if not cursor:
+            self._known.add(lane.tag)
         return [
             slug
-            for slug, (rev, archived) in zip(slugs, answers, strict=True)
+            for slug, (rev, archived, _), _ in facts
             if rev and int(rev) < FOLD_REVISION and not archived
         ]

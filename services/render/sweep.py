@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.render.core.wakeups import Entry
+from services.render.overdue import Overdue
 from services.render.patrol import Patrol
 from services.render.quarantine import give_back
 from services.render.rendering import Rendering
@@ -55,6 +56,7 @@ class Sweeper:
         self._lanes = lanes
         self._rendering = rendering
         self._patrol = Patrol(redis, rendering)
+        self._overdue = Overdue(redis)
         self._timing = timing or Timing()
         self._resting: dict[str, tuple[int, float]] = {}
         self._cursors: dict[str, str] = {}
@@ -72,7 +74,7 @@ class Sweeper:
                 await self.tidy()
 
     async def sweep(self) -> None:
-        """Go over every lane once: dirty articles, stranded wake-ups."""
+        """Go over every lane once: dirty articles, stranded wake-ups, articles without news."""
         await self._each_lane(self._sweep_lane)
 
     async def tidy(self) -> None:
@@ -95,6 +97,7 @@ class Sweeper:
             return
         await self._render_dirty(lane)
         await self._patrol.look(lane)
+        await self._overdue.look(lane)
         try:
             await self._take_stranded(lane)
         except ResponseError as error:

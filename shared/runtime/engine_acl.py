@@ -109,8 +109,11 @@ _RENDER = (
         "eval evalsha",
         *(_ARTICLE.article, _ARTICLE.ledger, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
         *(*_SORTED, _ARTICLE.holds, _LANE.changes, _LANE.events, _LANE.dirty, _LANE.latest),
-        _LANE.quarantined,
+        *(_LANE.quarantined, *_LANE.promises),
     ),
+    # when articles have to have news, and which had none
+    _may("zadd zrem zcard zscore", *_LANE.promises),
+    _may_read("zrange zcount", *_LANE.promises),
     _may("hset", _ARTICLE.article, _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     _may("hdel", _ARTICLE.updates),
     _may("hget hset hdel hlen", _LANE.quarantined),
@@ -164,6 +167,7 @@ _DELIVER = (
     *_DOOR,
     _may_read("zcard zrange zrevrange zrangebyscore", *_SORTED, _LANE.latest, _LANE.dirty),
     _may_read("xread xrange xinfo|stream", _LANE.changes),
+    _may_read("zscore zrange", _LANE.overdue),
     # caches that are told of changes
     _may("eval get set del", "writethru:purge:*:lease"),
     _may("hgetall hset", "writethru:purge:*:places"),

@@ -27,6 +27,7 @@ from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
 from shared.runtime.metric import Service
 from shared.runtime.metrics import MEDIA_TYPE, exposition, show
+from shared.runtime.punctuality import read_punctual
 from shared.runtime.redis import primaries
 from shared.runtime.subscribers import read_subscribers
 
@@ -109,7 +110,15 @@ class Internal:
                 wakeups = await read_wakeups(redis, lanes)
                 events, changes = await read_lengths(redis, lanes)
                 waiting = sum(lane.unread + lane.pending for lane in wakeups)
-                return {"waiting": waiting, "events": events, "changes": changes}
+                kept = await read_punctual(redis, lanes)
+                return {
+                    "waiting": waiting,
+                    "events": events,
+                    "changes": changes,
+                    "on_time": kept.on_time,
+                    "due": kept.due,
+                    "late": kept.overdue,
+                }
             case "deliver":
                 found = await read_subscribers(redis)
                 return {
@@ -140,6 +149,9 @@ class _Engine(NamedTuple):
     waiting: float = nan
     events: float = nan
     changes: float = nan
+    on_time: float = nan
+    due: float = nan
+    late: float = nan
     active: float = nan
     paused: float = nan
     disabled: float = nan
@@ -193,6 +205,9 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_stream_entries", engine.events, stream="events")
     show("writethru_stream_entries", engine.changes, stream="changes")
+    show("writethru_promised_articles", engine.on_time, standing="on time")
+    show("writethru_promised_articles", engine.due, standing="due")
+    show("writethru_promised_articles", engine.late, standing="overdue")
     show("writethru_subscriptions", engine.active, status="active")
     show("writethru_subscriptions", engine.paused, status="paused")
     show("writethru_subscriptions", engine.disabled, status="disabled")

@@ -112,6 +112,11 @@ class SubscriptionKeys:
         return self._key("leases")
 
     @property
+    def overdue(self) -> str:
+        """Hash: slug → since when it is overdue, until that is told."""
+        return self._key("overdue")
+
+    @property
     def recent(self) -> str:
         """List: the last attempts, newest first."""
         return self._key("recent")
@@ -125,7 +130,7 @@ class SubscriptionKeys:
     def working(self) -> tuple[str, ...]:
         """What its scripts work on, in the order of their KEYS."""
         queue = (self.state, self.told, self.due, self.news, self.sent, self.tries, self.leases)
-        return (*queue, self.recent, self.dead)
+        return (*queue, self.recent, self.dead, self.overdue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +171,29 @@ class Lane:
         return self._key("held")
 
     @property
+    def due(self) -> str:
+        """Sorted set: slug → when its next change is due by its cadence, in milliseconds."""
+        return self._key("due")
+
+    @property
+    def promised(self) -> str:
+        """Sorted set: slug → when it will be overdue, unless there is news before."""
+        return self._key("promised")
+
+    @property
+    def overdue(self) -> str:
+        """Sorted set: slug → since when it is overdue; the newsroom has been told."""
+        return self._key("overdue")
+
+    @property
     def quarantined(self) -> str:
         """Hash: slug → a line for each event that could not be folded: seq, revision, why."""
         return self._key("quarantined")
+
+    @property
+    def promises(self) -> tuple[str, ...]:
+        """What says how articles keep to their cadence."""
+        return (self.due, self.promised, self.overdue)
 
     @property
     def redactions(self) -> str:
@@ -233,7 +258,7 @@ class ArticleKeys:
         lane = self.lane
         stored = (self.state, self.updates, self.pages, self.changed)
         streams = (lane.changes, lane.events, lane.dirty, lane.latest)
-        lists = (self.noted, self.key_events, lane.quarantined)
+        lists = (self.noted, self.key_events, lane.quarantined, *lane.promises)
         return (self.article, self.ledger, *stored, *streams, *lists)
 
     @property

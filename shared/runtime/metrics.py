@@ -113,6 +113,15 @@ METRICS: Mapping[MetricName, Metric] = {
     "writethru_events_quarantined_total": counter(
         "render", "Events that could not be folded, and have no effect."
     ),
+    "writethru_promised_articles": Metric(
+        "gauge",
+        ("render",),
+        "Live articles whose page promises news, by how they keep to it.",
+        {"standing": ("on time", "due", "overdue")},
+    ),
+    "writethru_overdue_total": counter(
+        "render", "Articles found overdue, once for each time that they fell silent."
+    ),
     "writethru_lanes_stopped": Metric("gauge", ("render",), "Lanes that a renderer has stopped."),
     "writethru_entries_trimmed_total": counter(
         "render", "Old entries taken out of the lanes' streams.", stream=("events", "changes")

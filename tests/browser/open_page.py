@@ -17,7 +17,7 @@ LIMIT = 20.0
 #: What one reader's page has and another's has not: what is new to them, how long ago it was.
 _PLAIN = """
     const main = document.querySelector("main").cloneNode(true);
-    main.querySelectorAll(".ago").forEach((each) => { each.textContent = ""; });
+    main.querySelectorAll(".ago, [data-overdue]").forEach((each) => { each.textContent = ""; });
     main.querySelectorAll("[data-new]").forEach((each) => { delete each.dataset.new; });
     main.normalize();
     const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);

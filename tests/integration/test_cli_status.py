@@ -60,6 +60,7 @@ async def test_it_tells_programs_how_an_installation_stands(newsroom, engine):
     assert seen["articles"]["newest"]["article"] == SLUG
     assert (seen["behind"], seen["unread"], seen["pending"]) == (1, 3, 0)
     assert (seen["filed"], seen["commits"]) == (3, 1)
+    assert seen["cadence"] == {"on_time": 0, "due": 0, "overdue": 1, "articles": []}
     assert seen["inbox"] == {"waiting": 1, "refused": 1}
     assert seen["deliver"] == [
         {"url": "http://127.0.0.1:9", "ready": False, "trouble": "does not answer"}

@@ -110,7 +110,7 @@ async def test_the_script_commits_only_onto_the_version_chain_and_fold_that_were
         [
             keys.article, keys.ledger, keys.state, keys.updates, keys.pages,
             keys.changed, lane.changes, lane.events, lane.dirty, lane.latest,
-            keys.noted, keys.key_events, keys.lane.quarantined,
+            keys.noted, keys.key_events, lane.quarantined, *lane.promises,
         ],
         [SLUG, *start, *end, "{}", "{}", orjson.dumps(plan)],
     )  # fmt: skip

@@ -309,7 +309,7 @@ async def test_both_streams_of_a_lane_are_trimmed_in_time(newsroom):
     lane = newsroom.keys().lane
     for stream in (lane.events, lane.changes):
         await newsroom.redis.xadd(stream, {"article": SLUG, "seq": 1}, id="1-0")
-    await newsroom.file(published())
+    await newsroom.file(published(cadence_seconds=None))
     await Store(newsroom.redis, newsroom.lanes).render(
         SLUG, await take_wakeups(newsroom.redis, lane)
     )
@@ -331,7 +331,7 @@ async def trimmed_to(lengths, expected: list[int]) -> bool:
 
 async def test_an_outbox_entry_says_in_plain_fields_what_changed(newsroom, sweeper):
     # given an article that the sweeper rendered
-    await newsroom.file(published())
+    await newsroom.file(published(cadence_seconds=None))
     await sweeper.sweep()
     # when anybody reads the outbox
     [(_, entry)] = await newsroom.redis.xrange(newsroom.keys().lane.changes)

@@ -21,6 +21,7 @@ from services.cli.standing import (
     to_json,
 )
 from shared.runtime.backlog import Behind, Holding, Wakeups
+from shared.runtime.punctuality import Late, Punctual
 from shared.runtime.subscribers import Subscribers
 
 AT = datetime(2025, 11, 15, 5, 10, 44, tzinfo=UTC)
@@ -123,7 +124,7 @@ def test_a_lane_without_its_group_says_what_to_do() -> None:
     assert "start render" not in shown[1]
 
 
-@pytest.mark.parametrize("height", [18, 20, 26, 60])
+@pytest.mark.parametrize("height", [19, 20, 26, 60])
 def test_it_fits_the_screen_and_the_sum_of_all_lanes_is_always_there(height: int) -> None:
     shown = lines(standing(), height=height)
 
@@ -179,3 +180,20 @@ def test_programs_get_the_same_figures() -> None:
         {"url": "http://127.0.0.1:8080", "ready": True, "readers": 214, "room": 10_000}
     ]
     assert told["quarantine"] == {"ferry": (2,)}
+
+
+def test_it_says_how_promises_are_kept_and_names_those_who_do_not_since_when() -> None:
+    late = tuple(
+        Late(name, AT - timedelta(minutes=minutes))
+        for name, minutes in [("trams", 3_000), ("harbour-bridge", 5), ("ferries", 2), ("rain", 1)]
+    )
+    hour = late[1].since.astimezone().strftime("%H:%M:%S")
+    day = late[0].since.astimezone().strftime("%Y-%m-%d")
+
+    assert fact(standing(), "cadence") == "no article promises news"
+    kept = standing(punctual=Punctual(on_time=7, due=1))
+    assert fact(kept, "cadence") == "7 on time, 1 due, 0 overdue"
+    said = fact(standing(punctual=Punctual(7, 0, 4, late)), "cadence")
+    assert said.startswith(f"7 on time, 0 due, 4 overdue: trams since {day} (2 d 2 h), ")
+    assert f"harbour-bridge since {hour} (5 min 0 s)" in said
+    assert said.endswith(", …")

@@ -147,7 +147,9 @@ def test_the_streams_have_the_names_and_fields_that_the_code_gives_them() -> Non
         "RefusedEntry": ["data", "problem", "entry"],
         "FindingsEntry": ["article", "id", "source", "update_id", "status", "seq", "findings"],
         "EventEntry": ["article", "seq", "chain", "data"],
-        "ChangeEntry": ["article", "from", "to", "chain", "head", "kinds", "traceparent", "was"],
+        "ChangeEntry": [
+            *("article", "from", "to", "chain", "head", "kinds", "traceparent", "since", "was"),
+        ],
         "NoticeEntry": ["type", "subscription", "reason"],
         "Webhook": ["type", "timestamp", "data"],
     }

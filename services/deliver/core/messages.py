@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from services.deliver.core.subscription import NEVER_COLLAPSED
 from shared.article.article import Mark
+from shared.contract.notices import OVERDUE
 
 #: The type of a message about changes that may have been several.
 CHANGED = "writethru.article.changed"
@@ -35,7 +36,8 @@ class Message:
     """What is told at once: the change of an article from *start* to version *to*.
 
     *reset*: the subscriber's history is not ours, or not any more; there is no telling what
-    changed. *recorded* is when its last event was filed, in the engine's milliseconds.
+    changed. *recorded* is when its last event was filed, in the engine's milliseconds; of one that
+    says that an article is overdue, since when it is.
     """
 
     start: Mark
@@ -72,6 +74,11 @@ def next_message(
 def reset(told: Mark, last: Step) -> Message:
     """Return what is said to one whose history is not ours: where ours ends."""
     return Message(told, last.seq, last.chain, reset=True, recorded=last.recorded)
+
+
+def overdue(told: Mark, chain: str, since: int) -> Message:
+    """Return what is said to one who has all of an article that is overdue *since* then."""
+    return Message(told, told.version, chain, (OVERDUE,), OVERDUE, recorded=since)
 
 
 def _message(told: Mark, steps: Sequence[Step]) -> Message:

@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from shared.contract import acts
+from shared.contract.notices import OVERDUE
 
 Payload = Literal["thin", "full"]
 Status = Literal["active", "paused", "disabled"]
 
-#: Every kind of change, as events are called on the wire.
-KINDS: tuple[str, ...] = tuple(acts.ACTS)
+#: Every kind of change, as events are called on the wire; and what is told of by that name only.
+KINDS: tuple[str, ...] = (*acts.ACTS, OVERDUE)
 #: What is told one by one, whatever came after it.
 NEVER_COLLAPSED = frozenset(
     each.wire for each in (acts.Corrected, acts.Retracted, acts.Redacted, acts.Killed)

@@ -28,6 +28,7 @@ from services.deliver.webhooks.catching_up import CatchingUp
 from services.deliver.webhooks.registry import Registry, Subscribed
 from shared.contract.canonical import short
 from shared.contract.errors import TryAgain
+from shared.contract.notices import OVERDUE
 from shared.runtime.keys import WEBHOOKS_GROUP, Lane
 from shared.runtime.lease import Lease
 from shared.runtime.metrics import count
@@ -165,6 +166,8 @@ def row_of(subscribed: Subscribed, entry: Entry) -> tuple[str, ...] | None:
         return None
     if subscribed.joined_after(entry.lane, entry.place):
         return None
+    if entry.notice:
+        return _overdue_row(subscribed, entry)
     if not (entry.refolded or any(map(record.wants, entry.kinds or (None,)))):
         return None
     asked = entry.refolded or any(map(record.asks_for, entry.kinds or (None,)))
@@ -173,6 +176,14 @@ def row_of(subscribed: Subscribed, entry: Entry) -> tuple[str, ...] | None:
     before = str(entry.start)
     after = f"{entry.to}.{short(entry.chain)}"
     return entry.article, before, after, urgent, "anew" if entry.refolded else how
+
+
+def _overdue_row(subscribed: Subscribed, entry: Entry) -> tuple[str, ...] | None:
+    """Return the same for one that is overdue, which is told to those who ask for it by name."""
+    record = subscribed.record
+    if OVERDUE not in record.kinds or not _is_about(record, entry):
+        return None
+    return entry.article, f"{entry.to}.{short(entry.chain)}", str(entry.since or 0), "", "overdue"
 
 
 def _is_about(record: Any, entry: Entry) -> bool:

@@ -19,6 +19,7 @@ from services.deliver.webhooks.registry import Subscribed
 from shared.article.article import Head, Mark
 from shared.article.stored import recorded_at
 from shared.contract.canonical import short
+from shared.contract.notices import OVERDUE
 from shared.runtime.keys import ArticleKeys, Lane
 from shared.runtime.ledgers import Ledgers
 from shared.runtime.scripts import Script
@@ -53,6 +54,7 @@ class CatchingUp:
                 named = [keys for keys, _ in articles if each.may_hear_of(keys.slug)]
                 if named:
                     await self._note(each, named, marks, places)
+            await self._note_overdue(articles, subscribed)
 
     async def _note(
         self,
@@ -75,6 +77,20 @@ class CatchingUp:
                 rows += [keys.slug, str(start), stands, "1", "all"]
         if rows:
             await _MARK.run(self._redis, subscribed.keys.working, rows)
+
+    async def _note_overdue(
+        self, articles: Sequence[tuple[ArticleKeys, Mark]], subscribed: Sequence[Subscribed]
+    ) -> None:
+        """Note which are overdue, for those who ask for that."""
+        asking = [each for each in subscribed if OVERDUE in each.record.kinds]
+        for keys, mark in articles if asking else ():
+            since = await self._redis.zscore(keys.lane.overdue, keys.slug)
+            if since is None or not (head := await self._reading.snapshots.read_head(keys.slug)):
+                continue
+            row = [keys.slug, _mark(mark), str(int(since)), "", "overdue"]
+            for each in asking:
+                if each.may_hear_of(keys.slug) and _is_about(each, head):
+                    await _MARK.run(self._redis, each.keys.working, row)
 
     async def _start(
         self, subscribed: Subscribed, keys: ArticleKeys, mark: Mark, place: Place

@@ -7,7 +7,8 @@
 -- ARGV[1] token   ARGV[2] milliseconds that the lease holds   ARGV[3] how many are wanted
 -- ARGV[4] how many may be out at once, with all processes     ARGV[5] the same while it fails
 --
--- Returns {replays, "1" if it fails, {slug, told, news, message or "", failures}, …}; nothing where none is due.
+-- Returns {replays, "1" if it fails, {slug, told, news, message or "", failures, since when it is overdue
+-- or ""}, …}; nothing where none is due.
 local facts = redis.call("HMGET", KEYS[1], "status", "failing_since", "rests_until", "replays")
 if facts[1] ~= "active" then
     return {}
@@ -39,6 +40,7 @@ for place = 1, math.min(room, #due) do
         redis.call("HGET", KEYS[4], slug) or "",
         redis.call("HGET", KEYS[5], slug) or "",
         redis.call("HGET", KEYS[6], slug) or "0",
+        redis.call("HGET", KEYS[10], slug) or "",
     }
 end
 return #taken > 2 and taken or {}

@@ -61,7 +61,8 @@ class Sent:
 class Job:
     """An article that was taken. *told* and *news* are as they are kept; *failed* counts.
 
-    *failing*: so does whatever else is sent to the subscription.
+    *failing*: so does whatever else is sent to the subscription. *overdue* is since when the
+    article is, in the engine's milliseconds, if that is to be told.
     """
 
     article: str
@@ -72,6 +73,7 @@ class Job:
     failed: int
     replays: int
     failing: bool
+    overdue: str = ""
 
 
 def loaded(text: bytes) -> Sent:
@@ -109,8 +111,9 @@ async def claim(
             failed=int(failed),
             replays=replays,
             failing=bool(answer[1]),
+            overdue=overdue.decode(),
         )
-        for slug, told, news, sent, failed in answer[2:]
+        for slug, told, news, sent, failed, overdue in answer[2:]
     ]
 
 

@@ -12,7 +12,15 @@ from redis.asyncio import Redis
 
 from services.deliver.core.backoff import Outcome, Schedule, outcome_of, rest_of
 from services.deliver.core.cursors import mark_id, parse_mark
-from services.deliver.core.messages import TESTED, Message, Step, message_id, next_message, reset
+from services.deliver.core.messages import (
+    TESTED,
+    Message,
+    Step,
+    message_id,
+    next_message,
+    overdue,
+    reset,
+)
 from services.deliver.reading import Reading
 from services.deliver.webhooks.claims import RECENT, Job, Sent, settle
 from services.deliver.webhooks.payloads import Payloads, moment_of, test_body
@@ -22,6 +30,7 @@ from shared.article.dates import rfc3339
 from shared.article.stored import link_of, recorded_at
 from shared.contract.canonical import short
 from shared.contract.errors import Refused
+from shared.contract.notices import OVERDUE
 from shared.contract.signing import sign
 from shared.runtime.clock import chance, monotonic, now
 from shared.runtime.dialing import Unreachable
@@ -105,8 +114,11 @@ class Delivery:
             return None
         told = parse_mark(job.told) or Mark()
         message, passed, more = await self._next(subscribed, job.article, told)
+        if message is None and job.overdue and not more:
+            message = await self._overdue(job, passed)
         if message is None:
             plan = {"told": mark_id(passed)} if passed != told else {}
+            plan |= {"overdue": job.overdue} if job.overdue and not more else {}
             await settle(self.redis, subscribed, job, more=more, **plan)
             return None
         record = subscribed.record
@@ -114,6 +126,15 @@ class Delivery:
         sent = Sent(name, moment_of(message, now()), message)
         kept = await settle(self.redis, subscribed, job, send=sent.dumps())
         return sent if kept == "kept" else None
+
+    async def _overdue(self, job: Job, told: Mark) -> Message | None:
+        """Return what is to be told of an article without news; None if there is some by now."""
+        stand = await self.reading.stand(job.article)
+        lane = self.reading.lanes.of(job.article)
+        since = await self.redis.zscore(lane.overdue, job.article)
+        if stand is None or stand.version != told.version or since != float(job.overdue):
+            return None
+        return overdue(stand.mark, stand.chain, int(job.overdue))
 
     async def _next(
         self, subscribed: Subscribed, article: str, told: Mark
@@ -185,8 +206,9 @@ class Delivery:
         self, subscribed: Subscribed, message: Message, outcome: str, failed: int, result: str
     ) -> None:
         count("writethru_webhooks_total", outcome=outcome)
-        if outcome == "delivered" and failed == 1 and message.recorded is not None:
-            waited = now().timestamp() - message.recorded / 1e3
+        filed = message.recorded if message.kind != OVERDUE else None
+        if outcome == "delivered" and failed == 1 and filed is not None:
+            waited = now().timestamp() - filed / 1e3
             observe("writethru_webhook_seconds", max(waited, 0.0))
         if result != "disabled":
             return
@@ -205,7 +227,8 @@ class Delivery:
 def _passed(job: Job, message: Message) -> dict[str, Any]:
     """Return what settles an article whose *message* is done with, one way or the other."""
     told = mark_id(message.end)
-    return {"told": told, "more": told != job.news}
+    its = {"overdue": str(message.recorded)} if message.kind == OVERDUE else {}
+    return {"told": told, "more": told != job.news, **its}
 
 
 def _step(record: bytes) -> Step:

@@ -21,6 +21,7 @@ MAX_GRACE = timedelta(days=7)
 
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,128}")
 _PREFIX = "writethru."
+_SHORT = {"overdue": "article.overdue"}
 
 
 def _pattern(value: str) -> str:
@@ -35,7 +36,7 @@ def checked_kind(value: str) -> str:
     Raises:
         ValueError: there is no such kind.
     """
-    kind = value if value.startswith(_PREFIX) else _PREFIX + value
+    kind = value if value.startswith(_PREFIX) else _PREFIX + _SHORT.get(value, value)
     if kind not in KINDS:
         raise ValueError(f"must be a type of event: {', '.join(KINDS)}")
     return kind

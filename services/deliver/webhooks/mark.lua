@@ -10,10 +10,12 @@
 -- KEYS[5] sent    hash   slug -> message
 -- KEYS[6] tries   hash   slug -> failures
 -- KEYS[7] leases  hash   slug -> token:until
+-- KEYS[10] overdue hash  slug -> since when it is overdue, in milliseconds
 --
 -- ARGV, five for each article: slug, where it stood before, where it stands now,
 --   "1" if that is to be told at once, and
---   "known" (only to who was told of it before), "all", or "anew" (what was told is not so any more)
+--   "known" (only to who was told of it before), "all", or "anew" (what was told is not so any more);
+--   or "overdue", and in place of where it stands now since when it is
 --
 -- Returns how many are to be looked at.
 if redis.call("EXISTS", KEYS[1]) == 0 then
@@ -42,7 +44,7 @@ for i = 1, #ARGV, 5 do
         if not told then
             redis.call("HSET", KEYS[2], slug, before)
         end
-        redis.call("HSET", KEYS[4], slug, after)
+        redis.call("HSET", how == "overdue" and KEYS[10] or KEYS[4], slug, after)
         local due = redis.call("ZSCORE", KEYS[3], slug)
         if not due or (ARGV[i + 3] == "1" and tonumber(due) > now and not at_work(slug)) then
             redis.call("ZADD", KEYS[3], now, slug)

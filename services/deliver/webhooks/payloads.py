@@ -18,6 +18,7 @@ from services.deliver.reading import Reading
 from shared.article.article import Head
 from shared.article.dates import rfc3339
 from shared.article.formats import json
+from shared.contract.notices import OVERDUE
 
 #: A subscriber is told to load the article where what it lacks would be more than this.
 MAX_DATA_BYTES = 1024 * 1024
@@ -37,7 +38,7 @@ class Payloads:
         Raises:
             Refused: there is no such article any more.
         """
-        if record.payload == "thin" or message.reset:
+        if record.payload == "thin" or message.reset or message.kind == OVERDUE:
             data = orjson.dumps(await self._thin(article, message))
         else:
             data = self._full(await self.feed.since(article, message.start), message)

@@ -5,12 +5,14 @@
 -- KEYS as in mark.lua, and
 -- KEYS[8] recent  list   attempts, newest first
 -- KEYS[9] dead    list   messages that were given up, newest first
+-- KEYS[10] overdue hash  slug -> since when it is overdue, until that is told
 --
 -- ARGV[1] slug   ARGV[2] token
 -- ARGV[3] plan, as JSON:
 --   send: the message that is about to be sent for the first time; the lease goes on
 --   outcome: delivered, failed, dead, gone or none
 --   told: where the subscription stands from now on   news: what was known to be news when it was taken
+--   overdue: since when it was, which is told now or not so any more
 --   more: there is more to tell   pause: milliseconds until the next attempt
 --   attempt, letter: lines for recent and dead   rest: milliseconds to leave the endpoint alone
 --   patience: milliseconds that it may fail until it is disabled
@@ -51,6 +53,9 @@ if plan.told then
     redis.call("HDEL", KEYS[5], slug)
     redis.call("HDEL", KEYS[6], slug)
 end
+if plan.overdue and redis.call("HGET", KEYS[10], slug) == plan.overdue then
+    redis.call("HDEL", KEYS[10], slug)
+end
 if plan.letter then
     redis.call("LPUSH", KEYS[9], plan.letter)
     redis.call("LTRIM", KEYS[9], 0, ARGV[5] - 1)
@@ -61,7 +66,8 @@ if plan.outcome == "failed" then
     due(now + plan.pause)
 elseif plan.outcome == "gone" then
     due(now)
-elseif plan.more or (redis.call("HGET", KEYS[4], slug) or "") ~= plan.news then
+elseif plan.more or (redis.call("HGET", KEYS[4], slug) or "") ~= plan.news
+    or redis.call("HEXISTS", KEYS[10], slug) == 1 then
     due(now)
 else
     redis.call("ZREM", KEYS[3], slug)

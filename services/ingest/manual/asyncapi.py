@@ -11,6 +11,7 @@ import orjson
 from services.ingest.manual.examples import EVENTS
 from services.ingest.manual.schemas import Json, bare_finding, schemas
 from shared.contract.copy_rules import MAX_SLUG, SLUG
+from shared.contract.notices import OVERDUE
 from shared.runtime.keys import FINDINGS, INBOX, LANES, NOTICES, REFUSED
 
 VERSION = "1"
@@ -59,7 +60,8 @@ def document() -> Json:
             ),
             "changes": _channel(
                 None,
-                f"The stream {{wt:<tag>}}:changes: one entry a change of an article. {_TAGS}",
+                "The stream {wt:<tag>}:changes: one entry a change of an article, or a notice, "
+                f"whose from is its to: {OVERDUE}. {_TAGS}",
                 "ChangeEntry",
             ),
             "notices": _channel(
@@ -131,6 +133,7 @@ def _messages() -> Json:
                 "kinds": {**_TEXT, "description": "The types of the events, with commas between."},
             },
             traceparent={**_TEXT, "description": "The trace of the last event, if any."},
+            since={**_NUMBER, "description": "Of a notice: since when, in milliseconds."},
             was=_json_of(
                 {
                     "type": "object",
@@ -164,7 +167,7 @@ def _webhook() -> Json:
                 "type": {
                     **_TEXT,
                     "description": "writethru.article.changed, the type of an event that is told "
-                    "by itself, or writethru.subscription.tested.",
+                    f"by itself, {OVERDUE}, or writethru.subscription.tested.",
                 },
                 "timestamp": {**_TEXT, "format": "date-time"},
                 "data": {

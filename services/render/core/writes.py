@@ -17,6 +17,7 @@ from services.render.core.marks import lines
 from shared.article.article import PAGE_SIZE, Article, Body, Entry, Head, Mark, Update
 from shared.article.fold import FOLD_REVISION, Folded
 from shared.article.formats import json
+from shared.article.punctual import promise_of
 from shared.article.stored import body_ref, dump_body, dump_head, dump_update, update_ref
 from shared.contract import acts
 from shared.contract.canonical import short
@@ -172,6 +173,8 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
         facts["was"] = writes.was.decode()
     if score is not None:
         facts["updated"] = str(score)
+    if promise := promise_of(writes.head):
+        facts |= {"due": _milliseconds(promise.due), "overdue": _milliseconds(promise.overdue)}
     return orjson.dumps(facts)
 
 
@@ -179,6 +182,10 @@ def latest_score(head: Head) -> int | None:
     """Return where the article stands in Latest News: when it was updated, in microseconds."""
     updated = head.updated_at
     return None if updated is None else (updated - _EPOCH) // timedelta(microseconds=1)
+
+
+def _milliseconds(when: datetime) -> str:
+    return str((when - _EPOCH) // timedelta(milliseconds=1))
 
 
 def portions(ahead: Mapping[str, bytes]) -> Iterator[list[str | bytes]]:

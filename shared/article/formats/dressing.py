@@ -96,7 +96,8 @@ TEMPLATES.filters.pop("safe")
 
 ASSETS: dict[str, Asset] = {}
 #: What other sites' pages name by an address that stays the same.
-EMBED_SCRIPT = _asset("embed.js", _script("embed.js"))
+#: In a block, so that it leaves no name in them.
+EMBED_SCRIPT = _asset("embed.js", b"{" + _script("promise.js", "embed.js") + b"}")
 
 
 def dress(given: Mapping[str, bytes]) -> None:
@@ -125,7 +126,7 @@ def _link(given: Mapping[str, bytes]) -> None:
         "embed_style": _asset("embed.css", embedded(_text("page.css", style + extra)).encode()),
         "history_style": _asset("history.css", given.get("history.css", _ours("history.css"))),
         "icon": _asset("icon.svg", given.get("icon.svg", _ours("icon.svg"))),
-        "article_script": _asset("article.js", _script("follow.js", "article.js")),
+        "article_script": _asset("article.js", _script("promise.js", "follow.js", "article.js")),
         "front_script": _asset("front.js", _script("follow.js", "front.js")),
     }
     own = {

@@ -26,6 +26,7 @@ from shared.article.formats.citations import (
 from shared.article.formats.dressing import TEMPLATES
 from shared.article.formats.structured import live_blog
 from shared.article.order import displayed
+from shared.article.punctual import overdue_after
 
 #: A link to another of our pages; in copy, a bracket is never one.
 _OURS = re.compile(r'(<a (?:[^<>]*? )?href=")/(?!/)')
@@ -69,6 +70,7 @@ TEMPLATES.filters |= {
     "safe_html": Markup,
     "moment": moment,
     "cadence": cadence,
+    "overdue_after": overdue_after,
     "direction": _direction,
     "cited_copy": cited_copy,
     "listed_sources": listed_sources,

@@ -8,6 +8,7 @@ const closed = () => page.className === "closed";
 const address = (what) => `/articles/${page.dataset.article}/${what}?form=html&since=${page.dataset.cursor}`;
 const liveUrl = () => address("live");
 const askUrl = () => address("changes");
+const passed = () => keepPromise(document.querySelector("[data-overdue]"), document.querySelector("#updated time"));
 
 function fresh(html) {
   const holder = document.createElement("template");

@@ -85,15 +85,17 @@
     const path = `${base}/articles/${slug}`;
     let stream, wanted = 0, busy, over, timer, failures = 0;
     const shown = () => frame.querySelector("#article");
+    const passed = () => keepPromise(frame.querySelector("[data-overdue]"), [...frame.querySelectorAll("#facts time")].pop());
     const version = () => parseInt(shown()?.dataset.cursor || 0);
 
     async function show(now) {
       const old = shown();
       await dressed(root, now.dataset.style);
-      if (!old) return frame.prepend(now);
+      if (!old) return passed(frame.prepend(now));
       const before = new Set([...old.querySelectorAll(".update")].map(({ id }) => id));
       const added = [...now.querySelectorAll(".update:not(.retracted)")].filter(({ id }) => !before.has(id));
       renew(old, now);
+      passed();
       for (const { id } of added) {
         const element = root.getElementById(id);
         if (element) element.dataset.new = "";
@@ -152,6 +154,7 @@
     addEventListener("pageshow", ({ persisted }) => persisted && load(""));
     document.addEventListener("visibilitychange", () => document.hidden || load(""));
     load("");
+    setInterval(passed, 20000);
   }
 
   function all() {

@@ -1,7 +1,7 @@
 // What pages that change by themselves have in common: building, keeping one's place, following.
 // They are complete without it. Each page gets this and one of `article.js` and `front.js`, as one
 // file; those say what is at `liveUrl` and `askUrl`, how to `take` it, what to do on having `joined`
-// the stream, and what to `look` after.
+// the stream, what to `look` after, and of what else the hour is to be seen to (`passed`).
 const byId = (id) => document.getElementById(id);
 const set = (id, ...children) => byId(id)?.replaceChildren(...children);
 const topOf = (element) => element.getBoundingClientRect().top;
@@ -13,6 +13,7 @@ function tick() {
     const minutes = Math.trunc((Date.now() - when) / 60000);
     span.textContent = minutes > 59 ? "" : minutes > 0 ? `${minutes}\u00a0min\u00a0ago` : "just\u00a0now";
   }
+  passed();
 }
 
 // Change the page, and leave what is a third down the screen where it is. Only a reader who has not

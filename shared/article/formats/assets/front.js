@@ -9,6 +9,7 @@ const liveUrl = () => `/live${cursor && `?since=${cursor}`}`;
 const askUrl = () => "/latest.json";
 const catchUp = () => fetch(askUrl()).then(judge).catch(() => {});
 // A stream that begins nowhere does not tell what came before it.
+const passed = () => {};
 const joined = () => cursor || catchUp();
 const timeOf = (element) => new Date(element.querySelector("time").dateTime);
 
