@@ -22,6 +22,7 @@ from benchmarks.document import machine, replace_section
 
 BENCHMARKS = {
     "update": "benchmarks.one_more_update",
+    "ingest": "benchmarks.ingest",
     "renderers": "benchmarks.renderers",
     "fanout": "benchmarks.fanout",
     "pages": "benchmarks.pages",

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Lifespan
 
-from services.ingest import answers, explanations, intake, ledger, probes
+from services.ingest import answers, explanations, faults, intake, ledger, probes
 from services.ingest.append import Appender
 from services.ingest.callers import Callers
 from services.ingest.checking import Checker
@@ -26,7 +26,7 @@ from services.ingest.manual import openapi
 from services.ingest.pressure import Pressure
 from services.ingest.rates import Rates
 from services.ingest.release import Releaser
-from shared.contract.errors import OutcomeUnknown, WritethruError
+from shared.contract.errors import WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
 from shared.runtime.durability import levels_of
@@ -35,8 +35,8 @@ from shared.runtime.internal import Internal
 from shared.runtime.keys import INBOX_READER
 from shared.runtime.lease import Lease
 from shared.runtime.ledgers import Ledgers
-from shared.runtime.metrics import count
-from shared.runtime.redis import SILENT, connect
+from shared.runtime.pipe import Pipe
+from shared.runtime.redis import connect
 from shared.runtime.settings import Settings, SettingsError
 
 PLACE = "POST /v1/events"
@@ -76,13 +76,14 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect(settings.engine_url)
+        pipe = Pipe(redis)
         try:
             installation = await await_installation(redis, settings.lanes)
             levels = await levels_of(redis, settings.durability)
             pressure = Pressure(redis, installation.lanes, settings.max_waiting)
-            appender = Appender(redis, installation, levels.kept, settings.archive, pressure)
-            callers = Callers(None if settings.no_auth else Door(redis))
-            checker = Checker(redis, installation.lanes, appender, settings.checks)
+            appender = Appender(redis, installation, levels.kept, settings.archive, pressure, pipe)
+            callers = Callers(None if settings.no_auth else Door(redis, pipe))
+            checker = Checker(redis, installation.lanes, appender, settings.checks, pipe)
             inbox = Inbox(redis, checker, Lease(redis, INBOX_READER, new_name()), levels.wait())
             app.state.intake = intake.Intake(checker, callers, levels, Rates(redis))
             ledgers = Ledgers(redis, installation.lanes, settings.archive)
@@ -96,6 +97,7 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
                 yield
             _log.info("service.stopped")
         finally:
+            await pipe.aclose()
             await redis.aclose()
 
     return lifespan
@@ -114,9 +116,7 @@ async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, WritethruError)  # noqa: S101  # by registration
-    _log.warning("request.refused", code=error.code)
-    count("writethru_requests_refused_total", code=error.code)
-    return answers.refusal(error)
+    return faults.refused(error)
 
 
 def _abandoned(_request: Request, _error: Exception) -> Response:
@@ -132,6 +132,4 @@ def _no_such(request: Request, error: Exception) -> Response:
 
 
 def _failed(_request: Request, error: Exception) -> Response:
-    """A fault of ours must not look like the sender's, nor promise that nothing was stored."""
-    _log.error("request.failed", reason=type(error).__name__)
-    return answers.refusal(OutcomeUnknown(SILENT))
+    return faults.failed(error)

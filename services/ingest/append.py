@@ -40,6 +40,7 @@ from shared.runtime.failpoints import failpoint
 from shared.runtime.installation import Installation
 from shared.runtime.keys import Lane
 from shared.runtime.metrics import observe
+from shared.runtime.pipe import Pipe
 from shared.runtime.redis import SILENT, refusals
 from shared.runtime.restore import Restorer
 from shared.runtime.scripts import Call, Script
@@ -94,13 +95,14 @@ class Appender:
         durability: str,
         archive: Archive | None = None,
         pressure: Pressure | None = None,
+        pipe: Pipe | None = None,
     ) -> None:
         self._redis = redis
         self._pressure = pressure
         self._restorer = Restorer(redis, archive)
         self._installation = installation
         self._durability = durability
-        self._script = Script("services.ingest", *APPEND)
+        self._script = Script("services.ingest", *APPEND, pipe=pipe)
 
     async def append(
         self,
@@ -126,7 +128,8 @@ class Appender:
         receipts = {place: rejection(fault, events[place]) for place, fault in later.items()}
         traces = [trace for event in events if (trace := trace_of(event.envelope))]
         with traced("events append", traces, events=len(events)):
-            done = await asyncio.gather(*lanes)
+            # What goes to one lane needs no task of its own.
+            done = [await lanes[0]] if len(lanes) == 1 else await asyncio.gather(*lanes)
         for at, found in zip(places.values(), done, strict=True):
             receipts.update(zip(at, found, strict=True))
         if self._pressure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
 
 from shared.contract.access import EVERYBODY, Rights
 from shared.runtime.door import Door
@@ -16,10 +16,9 @@ class Callers:
 
     door: Door | None
 
-    async def rights(self, request: Request) -> Rights:
-        """Return what the sender of *request* may do; raises as `Door.admit`."""
+    async def rights(self, headers: Headers, host: str | None) -> Rights:
+        """Return what the sender of *headers* from *host* may do; raises as `Door.admit`."""
         if self.door is None:
             return EVERYBODY
-        host = request.client.host if request.client else None
-        key = await self.door.admit(request.headers.getlist("authorization"), host)
+        key = await self.door.admit(headers.getlist("authorization"), host)
         return key.rights

@@ -34,6 +34,7 @@ from shared.runtime.durability import Wait
 from shared.runtime.keys import FINDINGS
 from shared.runtime.lanes import Lanes
 from shared.runtime.metrics import count
+from shared.runtime.pipe import Command, Pipe
 from shared.runtime.redis import refusals
 
 #: Articles that a process remembers, the last ones filed for.
@@ -61,9 +62,15 @@ class Checker:
     """Files events that were looked at first; with no *levels* it looks at none."""
 
     def __init__(
-        self, redis: Redis, lanes: Lanes, appender: Appender, levels: Levels | None
+        self,
+        redis: Redis,
+        lanes: Lanes,
+        appender: Appender,
+        levels: Levels | None,
+        pipe: Pipe | None = None,
     ) -> None:
         self._redis = redis
+        self._pipe = pipe or Pipe(redis, opens=False)
         self._lanes = lanes
         self._appender = appender
         self._levels = levels
@@ -102,14 +109,15 @@ class Checker:
         """Ask the ledgers for what is new, and the articles for the levels that they set."""
         slugs = sorted(slugs)
         comparing = _compares(levels)
-        async with self._redis.pipeline(transaction=False) as reads:
-            for slug in slugs:
-                keys = self._lanes.of(slug).article(slug)
-                reads.hmget(keys.article, ["seq", "checks"])
-                if comparing:
-                    seq = self._memories[slug].seq if slug in self._memories else -EVENTS_BACK
-                    reads.lrange(keys.ledger, seq, -1 if seq < 0 else seq + EVENTS_BACK - 1)
-            found = iter(await reads.execute(raise_on_error=False))
+        reads: list[Command] = []
+        for slug in slugs:
+            keys = self._lanes.of(slug).article(slug)
+            reads.append(("HMGET", keys.article, "seq", "checks"))
+            if comparing:
+                seq = self._memories[slug].seq if slug in self._memories else -EVENTS_BACK
+                last = -1 if seq < 0 else seq + EVENTS_BACK - 1
+                reads.append(("LRANGE", keys.ledger, seq, last))
+        found = iter(await self._pipe.ask(*reads))
         articles: dict[str, Known] = {}
         for slug in slugs:
             seq, said = _facts(next(found))

@@ -11,8 +11,8 @@ from http import HTTPStatus
 
 import orjson
 import structlog
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from services.ingest.direct import DirectProtocol
 from shared.contract.errors import Busy, Refused, WritethruError
 from shared.runtime.metrics import count
 from shared.runtime.problems import MEDIA_TYPE, problem, seconds_after
@@ -27,7 +27,7 @@ PARTING_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
-class Connection(H11Protocol):
+class Connection(DirectProtocol):
     """One sender's connection."""
 
     _head: asyncio.TimerHandle | None = None
@@ -48,8 +48,7 @@ class Connection(H11Protocol):
         if self._refused:
             return
         super().data_received(data)
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if answering or self.transport.is_closing():
+        if self.occupied or self.transport.is_closing():
             self._stop_waiting()
         elif self._head is None:
             self._await_head()

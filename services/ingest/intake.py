@@ -1,17 +1,20 @@
 """`POST /v1/events`: a request → events → receipts.
 
 Judged in this order: the request's form (media type, size, JSON), the caller, then each event
-after the ones before it.
+after the ones before it. What is unusual about a request is left to FastAPI, which comes here by
+`receive`; the others, which are nearly all, come from the connection itself, without a detour
+(`connections.py`). It makes no difference to what is answered.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import Headers
 from structlog.contextvars import bind_contextvars
 
 from services.ingest import answers
@@ -63,15 +66,31 @@ class Form:
 async def receive(request: Request) -> Response:
     """File one event, a batch, or one event a line; answers with a receipt for each, in order."""
     intake: Intake = request.app.state.intake
+    host = request.client.host if request.client else None
+
+    async def body() -> bytes:
+        check_length(request)
+        return await read_body(request, intake.patience)
+
+    return await answer(intake, request.headers, host, body)
+
+
+async def answer(
+    intake: Intake, headers: Headers, host: str | None, read: Callable[[], Awaitable[bytes]]
+) -> Response:
+    """File what a request from *host* brings, and answer it; *read* brings the body.
+
+    Raises:
+        WritethruError: the request is refused as a whole.
+    """
     bind_contextvars(request=new_name())
-    form = form_of(request)
-    asked = asked_by(request.headers.getlist(HEADER))
-    check_length(request)
-    body = await read_body(request, intake.patience)
+    form = form_of(headers)
+    asked = asked_by(headers.getlist(HEADER))
+    body = await read()
     items = form.items(body)
-    rights = await intake.callers.rights(request)
+    rights = await intake.callers.rights(headers, host)
     wait = intake.levels.wait(asked, rights.durability)
-    trace = _trace_of(request)
+    trace = _trace_of(headers)
     judged = await _judge_all(items, rights, trace)
     await intake.rates.spend(rights.allowance, _counted(judged))
     receipts = await _file(intake.checker, judged, rights, wait)
@@ -79,18 +98,17 @@ async def receive(request: Request) -> Response:
     return answers.of_one(receipts[0]) if form.single else answers.of_many(receipts)
 
 
-def form_of(request: Request) -> Form:
+def form_of(headers: Headers) -> Form:
     """Return how the body is to be read. Raises Refused as `unsupported`."""
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise Refused("unsupported", "The body has a Content-Encoding; send it uncompressed.")
-    given = request.headers.get("content-type", "")
+    given = headers.get("content-type", "")
     name = given.partition(";")[0].strip().lower()
     if name in FORMS:
         return Form(name, name == ONE, FORMS[name])
-    headers = request.headers.raw
-    if name == binary.DATA and binary.is_binary(headers):
-        return Form(name, single=True, items=partial(_in_binary, headers, given))
+    if name == binary.DATA and binary.is_binary(headers.raw):
+        return Form(name, single=True, items=partial(_in_binary, headers.raw, given))
     known = f"{', '.join(FORMS)}, or {binary.DATA} with the headers of CloudEvents (ce-id, …)"
     raise Refused("unsupported", f"Send the Content-Type that fits: {known}.")
 
@@ -99,9 +117,8 @@ def _in_binary(headers: binary.Headers, media_type: str, body: bytes) -> Iterabl
     return [binary.read(headers, media_type, body)]
 
 
-def _trace_of(request: Request) -> Trace | None:
+def _trace_of(headers: Headers) -> Trace | None:
     """Return the trace that the sender is in, for the events that name none."""
-    headers = request.headers
     trace = read_trace(headers.get("traceparent"), headers.get("tracestate"))
     bind_contextvars(**({"trace": trace.trace_id} if trace else {}))
     return trace

@@ -85,7 +85,8 @@ async def read(slug: str, request: Request) -> Response:
     after = request.query_params.get("after", "0")
     if not _SEQ.fullmatch(after):
         return answers.no_such(400, "after is the seq of the last event that you have, such as 8.")
-    rights = await ledgers.callers.rights(request)
+    host = request.client.host if request.client else None
+    rights = await ledgers.callers.rights(request.headers, host)
     if said := rights.refusal_to_read(slug):
         raise Refused("forbidden", said)
     if len(slug) > MAX_SLUG or not re.fullmatch(SLUG, slug):

@@ -3,16 +3,21 @@
 Failures are counted in the engine, by address and key, so that the limit holds over processes.
 An id that no key has is counted as none, so that there are never more counters than keys.
 
+What a turn of the loop asks of one key is asked once for all who bring it.
+
 A key's use is noted beside the request, seldom, and in vain if the engine doesn't take it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import islice
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -24,6 +29,7 @@ from shared.contract.errors import Busy, Refused, TooOften
 from shared.runtime.api_keys import NoSuchKey, loaded, matching, note_use, parts
 from shared.runtime.clock import now
 from shared.runtime.keys import API_KEYS, failures
+from shared.runtime.pipe import Command, Pipe
 
 FAILURES, WINDOW_SECONDS = 10, 60
 #: A door that waits longer for the engine than this holds up who would try again anyway.
@@ -31,14 +37,29 @@ PATIENCE_SECONDS = 5.0
 #: How seldom the use of one key is noted by one process.
 NOTED_SECONDS = 60
 
+#: Of how many keys is remembered what their records say.
+RECORDS = 1_000
+
 _log = structlog.get_logger()
+
+#: A key's id, and an address.
+_Asked = tuple[str, str]
+#: The key, if there is one, and how often its secret was wrong.
+_Found = tuple[ApiKey | None, int]
 
 
 class Door:
-    """Knows the keys that are in *redis*; none is remembered, so a revocation holds at once."""
+    """Knows the keys that are in *redis*, and looks each up, by *pipe*, after it was brought.
 
-    def __init__(self, redis: Redis) -> None:
+    So a revocation holds at once. Only what a record says is remembered, not that it is there.
+    """
+
+    def __init__(self, redis: Redis, pipe: Pipe | None = None) -> None:
         self._redis = redis
+        self._pipe = pipe or Pipe(redis, opens=False)
+        self._asked: dict[tuple[str, str], list[asyncio.Future[_Found]]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._known: dict[bytes, ApiKey] = {}
         self._noted: dict[str, datetime] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -103,17 +124,55 @@ class Door:
         with suppress(RedisError, OSError):
             await note_use(self._redis, key_id, at)
 
-    async def _look_up(self, key_id: str, address: str) -> tuple[ApiKey | None, int]:
+    async def _look_up(self, key_id: str, address: str) -> _Found:
         """Return the key of that id, and how often its secret was wrong, from that address."""
-        async with self._redis.pipeline(transaction=False) as reads:
-            reads.hget(API_KEYS, key_id)
-            reads.get(failures(address, key_id))
-            reads.get(failures(address, ""))
-            record, of_key, of_none = await reads.execute()
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._ask)
+        future: asyncio.Future[_Found] = loop.create_future()
+        self._asked.setdefault((key_id, address), []).append(future)
+        return await future
+
+    def _ask(self) -> None:
+        """Have what was asked in this turn looked up; what comes from now on is asked anew."""
+        asked, self._asked = self._asked, {}
+        task = asyncio.create_task(self._answer(asked))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, asked: Mapping[_Asked, Sequence[asyncio.Future[_Found]]]) -> None:
+        commands = [command for each in asked for command in _reads(*each)]
         try:
-            return loaded(record), int(of_key or 0)
+            answers = iter(await self._pipe.ask(*commands))
+            found = [self._found(*islice(answers, 3)) for _ in asked]
+        except (RedisError, OSError) as error:
+            found = [error] * len(asked)
+        for waiting, one in zip(asked.values(), found, strict=True):
+            for future in waiting:
+                if future.done():
+                    continue
+                if isinstance(one, Exception):
+                    future.set_exception(one)
+                else:
+                    future.set_result(one)
+
+    def _found(self, record: Any, of_key: Any, of_none: Any) -> _Found | Exception:
+        for answer in (record, of_key, of_none):
+            if isinstance(answer, Exception):
+                return answer
+        try:
+            return self._loaded(record), int(of_key or 0)
         except NoSuchKey:
             return None, int(of_none or 0)
+
+    def _loaded(self, record: bytes | None) -> ApiKey:
+        """Read a record as `loaded` does; the same one is read once."""
+        if (key := self._known.get(record or b"")) is None:
+            key = loaded(record)
+            if len(self._known) >= RECORDS:
+                self._known.clear()
+            self._known[record or b""] = key
+        return key
 
     async def _count(self, counter: str) -> None:
         try:
@@ -154,6 +213,12 @@ def _unread(error: Exception) -> Busy:
     return Busy("The keys can't be read at the moment; nothing was stored.")
 
 
+def _reads(key_id: str, address: str) -> tuple[Command, ...]:
+    counters = failures(address, key_id), failures(address, "")
+    return (("HGET", API_KEYS, key_id), *(("GET", counter) for counter in counters))
+
+
+@lru_cache(maxsize=1_024)
 def network(host: str | None) -> str:
     """Return what one sender has of addresses: one in IPv4, a /64 in IPv6."""
     try:
