@@ -32,7 +32,7 @@ from tests.builders import published
 from tests.integration.newsstand import free_port
 from tests.waiting import until
 
-ROUNDS, SECONDS, WARM_UP = 3, 3, 1
+ROUNDS, SECONDS, WARM_UP = 3, 4, 1
 ARTICLES = 100
 TEXTS, TEXT_BYTES = 256, 650
 PEER = "webdis, a bare XADD"
