@@ -79,7 +79,7 @@ class Load:
 
 
 @asynccontextmanager
-async def _readers(program: Path, server: Server, many: int) -> AsyncIterator[Load]:
+async def readers(program: Path, server: Server, many: int) -> AsyncIterator[Load]:
     file = program.parent / f"arrivals-{many}"
     words = (str(server.port), server.path, str(many), str(file))
     process = await asyncio.create_subprocess_exec(
@@ -116,12 +116,12 @@ async def _round(name: str, program: Path, found: Found) -> None:
         async with SERVERS[name](Path(folder)) as server:
             memory = {}
             for many in (FEW, MANY):
-                async with _readers(program, server, many) as load:
+                async with readers(program, server, many) as load:
                     memory[many] = sum(map(_resident, server.pids))
                     found.paces[many].append(await _pace(server, load))
             found.connection.append((memory[MANY] - memory[FEW]) / (MANY - FEW) / 1_024)
             if name == OURS:
-                async with _readers(program, server, MANY):
+                async with readers(program, server, MANY):
                     begun = time.monotonic()
                     server.process.terminate()
                     await asyncio.to_thread(server.process.wait, 30)
