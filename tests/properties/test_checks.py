@@ -29,6 +29,9 @@ HEAVY = [piece for piece in PIECES if piece.strip()] + [
     "name TK", "``` ```` ", "Certainly! Here is ",
 ]  # fmt: skip
 
+#: Four times the text is four times the work, or a little more; sixteen, if it grows by its square.
+LIMIT = 9
+
 copy = st.text().filter(is_text) | st.lists(st.sampled_from(PIECES)).map("".join)
 said = copy.filter(lambda text: bool(text.strip()))
 
@@ -69,6 +72,15 @@ def steps(text: str) -> Iterator[float]:
 @pytest.mark.parametrize("piece", HEAVY)
 def test_four_times_the_text_is_no_sixteen_times_the_work(piece: str):
     room = MAX_EVENT_BYTES // len(piece.encode()) // 2
-    # Other processes take their time too, so the shortest counts.
-    quarters, wholes = zip(*(steps("x" + piece * room) for _ in range(4)), strict=True)
-    assert min(wholes) / max(min(quarters), 0.005) < 9
+    quarters: list[float] = []
+    wholes: list[float] = []
+    # Other processes take their time too, so the shortest counts, and doubt is another look.
+    while len(wholes) < 2 or (len(wholes) < 4 and ratio(quarters, wholes) >= LIMIT):
+        quarter, whole = steps("x" + piece * room)
+        quarters.append(quarter)
+        wholes.append(whole)
+    assert ratio(quarters, wholes) < LIMIT
+
+
+def ratio(quarters: list[float], wholes: list[float]) -> float:
+    return min(wholes) / max(min(quarters), 0.005)

@@ -80,7 +80,7 @@ def _score(seed: int, schedules: int) -> int:
     """Print a table: the bug, the schedule that found it, what it broke."""
     found = 0
     for name, mutant in MUTANTS.items():
-        failure = first_failure(mutant, seed, schedules)
+        failure = first_failure(mutant, seed, range(schedules))
         found += failure is not None
         where = f"schedule {failure.number:>7,}  {failure.rule}" if failure else "not found"
         sys.stdout.write(f"{name:<36} {where}\n")
