@@ -7,22 +7,22 @@ ref that is gone means that a commit came between, and the reading starts over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from shared.article.article import PAGE_SIZE, Article, Body, Head, Mark, Update, page_of
+from shared.article.article import Article, Body, Head, Mark, Update, page_of
 from shared.article.order import displayed
 from shared.article.placing import above, numbers_above
-from shared.article.stored import load_body, load_head, load_update
+from shared.article.stored import load_body, load_update
 from shared.contract.errors import Busy
 from shared.runtime.forms import Forms
 from shared.runtime.keys import ArticleKeys
 from shared.runtime.lanes import Lanes
-from shared.runtime.records import filed_at, has_chain
 from shared.runtime.shelf import Shelves
+from shared.runtime.since import Since, State, id_of, read_since, refs_on
 
 #: A reader further behind than this loads the page instead.
 MAX_CHANGES = 200
@@ -66,18 +66,6 @@ class Changes:
     filed: float | None = None
 
 
-class _State(NamedTuple):
-    """What is stored of a head, to be compared before it is read: equal is the same moment."""
-
-    head: bytes | None
-    body: bytes | None
-    archived: bytes | None = None
-    refolded: bytes | None = None
-
-    def read(self) -> Head | None:
-        return load_head(self.head) if self.head else None
-
-
 class Snapshots:
     """A reader of all articles, with a cache of the *cached* updates that were used last."""
 
@@ -92,11 +80,13 @@ class Snapshots:
         self._redis = redis
         self._lanes = lanes
         self._forms = Forms(cached)
+        self._cached = cached
+        self._ends: dict[str, int] = {}
 
     async def read_head(self, slug: str) -> Head | None:
         """Return the article's head, killed ones' too; None where nothing has been rendered."""
-        facts: Any = await self._redis.hmget(self._keys(slug).state, _State._fields)
-        return _State(*facts).read()
+        facts: Any = await self._redis.hmget(self._keys(slug).state, State._fields)
+        return State(*facts).read()
 
     async def read_article(self, slug: str) -> Article | None:
         """Return the whole article, as `read_window` does."""
@@ -165,7 +155,9 @@ class Snapshots:
         """
         keys = self._keys(slug)
         for _ in range(TRIES):
-            state, ids, ours, filed = await self._read_changed(keys, since, limit)
+            end = self._ends.get(slug, 1)
+            found = await read_since(self._redis, keys, since, limit, end)
+            state, filed = found.state, found.filed
             if state.archived:
                 shelved = await self._shelved(keys, state.archived)
                 return await shelved.changed_since(slug, since, limit)
@@ -174,13 +166,14 @@ class Snapshots:
                 return None
             if head.status == "killed":
                 return Changes(head, filed=filed)
-            if not (ours and since.version <= head.version):
+            if not (found.ours and since.version <= head.version):
                 return Changes(head, reset=True)
-            if len(ids) > limit or 0 < since.version < head.arranged:
+            if len(found.ids) > limit or 0 < since.version < head.arranged:
                 return Changes(head, reset=True, filed=filed)
             if head.version == since.version:
                 return Changes(head)
-            if changes := await self._read_changes(keys, head, state, since.version, ids):
+            self._remember_end(head)
+            if changes := await self._read_changes(keys, head, found, since.version):
                 return replace(changes, filed=filed)
         raise moving(slug)
 
@@ -193,20 +186,17 @@ class Snapshots:
 
     async def _read_refs(
         self, keys: ArticleKeys, numbers: Iterable[int]
-    ) -> tuple[_State, dict[int, str]]:
+    ) -> tuple[State, dict[int, str]]:
         """Read, in one step, the state and the refs on the pages that hold *numbers*."""
         pages = sorted({page_of(number) for number in numbers})
         async with self._redis.pipeline(transaction=True) as step:
-            step.hmget(keys.state, _State._fields)
+            step.hmget(keys.state, State._fields)
             if pages:
                 step.hmget(keys.pages, [str(page) for page in pages])
             state, *rest = await step.execute()
-        refs: dict[int, str] = {}
-        for page, line in zip(pages, rest[0] if rest else (), strict=True):
-            refs.update(_numbered(page, line))
-        return _State(*state), refs
+        return State(*state), refs_on(pages, rest[0] if rest else ())
 
-    async def _read_body(self, keys: ArticleKeys, head: Head, state: _State) -> Body | None:
+    async def _read_body(self, keys: ArticleKeys, head: Head, state: State) -> Body | None:
         """Return the body that *state* names; None if it was superseded meanwhile."""
         if not head.body.version or state.body is None:
             return Body()
@@ -231,57 +221,47 @@ class Snapshots:
                 found[ref] = self._forms.keep(places[ref], load_update(data))
         return [update for ref in refs if (update := found[ref])]
 
-    async def _read_changed(
-        self, keys: ArticleKeys, since: Mark, limit: int
-    ) -> tuple[_State, list[bytes], bool, float | None]:
-        """Read the state, the ids of what changed after *since*, and whether *since* is ours.
-
-        Also the moment in which the event after *since* was filed.
-        """
-        async with self._redis.pipeline(transaction=True) as step:
-            step.hmget(keys.state, _State._fields)
-            step.zrangebyscore(keys.changed, f"({since.version}", "+inf", 0, limit + 1)
-            step.lindex(keys.ledger, since.version)
-            step.time()
-            if since.version and since.chain12:
-                step.lindex(keys.ledger, since.version - 1)
-            state, ids, following, time, *record = await step.execute()
-        ours = not record or has_chain(record[0], since.chain12)
-        return _State(*state), ids, ours, filed_at(following, time)
-
     async def _read_changes(
-        self, keys: ArticleKeys, head: Head, state: _State, since: int, ids: list[bytes]
+        self, keys: ArticleKeys, head: Head, found: Since, since: int
     ) -> Changes | None:
-        """Read the changes at *state*; None if the article has moved on meanwhile."""
-        refs: Any = await self._redis.hmget(keys.updates, ids) if ids else []
-        if None in refs:
-            return None
-        updates = await self.read_forms(keys, [ref.decode() for ref in refs], state.refolded)
+        """Read the changes at what was *found*; None if the article has moved on meanwhile."""
+        at_hand = found.refs_of_ids()
+        refs: Any = at_hand
+        if refs is None:
+            values: Any = await self._redis.hmget(keys.updates, found.ids)
+            refs = [ref and ref.decode() for ref in values]
+            if None in refs:
+                return None
+        updates = await self.read_forms(keys, refs, found.state.refolded)
         new_body = head.body.version > since
-        body = await self._read_body(keys, head, state) if new_body else None
+        body = await self._read_body(keys, head, found.state) if new_body else None
         if updates is None or (new_body and body is None):
             return None
-        near = [number for each in updates for number in numbers_above(head, each.number)]
-        now, around = await self._read_refs(keys, near)
-        if now != state:
-            return None
-        names = {number: ref.partition("@")[0] for number, ref in around.items()}
+        around: Mapping[int, str] = found.refs
+        near = {number for each in updates for number in numbers_above(head, each.number)}
+        if at_hand is None or not near <= around.keys():
+            now, around = await self._read_refs(keys, near)
+            if now != found.state:
+                return None
+        names = {number: id_of(ref) for number, ref in around.items()}
         changes = tuple(
             Change(_kind(update, since), above(head, update, names), update)
             for update in displayed(head, updates)
         )
         return Changes(head, body=body, changes=changes)
 
+    def _remember_end(self, head: Head) -> None:
+        """Remember where *head* ends, which is where it changes next."""
+        self._ends.pop(head.slug, None)
+        self._ends[head.slug] = max(1, head.page_count)
+        if len(self._ends) > self._cached:
+            del self._ends[next(iter(self._ends))]
+
 
 def _kind(update: Update, since: int) -> Literal["added", "changed", "retracted"]:
     if update.retracted:  # also one that the reader never saw: there is no news in it
         return "retracted"
     return "added" if update.posted > since else "changed"
-
-
-def _numbered(page: int, line: bytes | None) -> Iterator[tuple[int, str]]:
-    first = (page - 1) * PAGE_SIZE + 1
-    return enumerate((line or b"").decode().split(), start=first)
 
 
 def _chunks(refs: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -29,6 +29,7 @@ from services.deliver.webhooks.registry import Registry, Subscribed
 from shared.contract.canonical import short
 from shared.contract.errors import TryAgain
 from shared.contract.notices import OVERDUE
+from shared.runtime.clock import monotonic
 from shared.runtime.keys import WEBHOOKS_GROUP, Lane
 from shared.runtime.lease import Lease
 from shared.runtime.metrics import count
@@ -63,14 +64,13 @@ class Announcing:
         self._lease = lease
         self._catching_up = catching_up
         self._places: dict[str, Place | None] | None = None
+        self._look_at = 0.0
         self.news = asyncio.Event()
 
     async def run(self) -> None:
         """Go on until cancelled; the engine's troubles are waited out."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._hub.moved()
+            await self._wait()
             try:
                 await self._registry.refresh()
                 while await self._turn():
@@ -81,14 +81,29 @@ class Announcing:
                     log.error("webhooks.failed", **described(error))
                 await asyncio.sleep(LOOK_SECONDS)
 
+    async def _wait(self) -> None:
+        """Wait until there may be something to tell, or a new subscription to hear of.
+
+        Where nobody has subscribed, or another process tells, a change costs nothing: what is
+        there by the time that somebody has is read from the place that we have reached.
+        """
+        if self._lease.held and self._registry.subscribed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._hub.moved()
+        else:
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def _turn(self) -> bool:
         """Tell of what there is; return whether there may be more."""
         if not self._lease.held:
             self._places = None
             return False
         if self._places is None:
-            self._places = await self._read_places()
-        lanes = list(self._reading.lanes)
+            self._places, self._look_at = await self._read_places(), 0.0
+        lanes = self._moved(self._places)
+        if not lanes:
+            return False
         lost = [lane for lane in lanes if self._places[lane.tag] is None]
         if lost and not self._registry.subscribed:
             self._places = None  # nobody has ever subscribed
@@ -97,6 +112,15 @@ class Announcing:
         if lost:
             await self._catch_up(lost, {})
         return await self._follow([lane for lane in lanes if lane.tag in followed], followed)
+
+    def _moved(self, places: Mapping[str, Place | None]) -> Sequence[Lane]:
+        """Return the lanes of which the hub has heard more than we; now and then, all of them."""
+        lanes = list(self._reading.lanes)
+        if monotonic() >= self._look_at:
+            self._look_at = monotonic() + LOOK_SECONDS
+            return lanes
+        heard = self._hub.places
+        return [lane for lane in lanes if heard.get(lane.tag, START) > (places[lane.tag] or START)]
 
     async def _follow(self, lanes: Sequence[Lane], places: Mapping[str, Place]) -> bool:
         entries = await read_entries(self._redis, lanes, places, {lane.tag: _END for lane in lanes})
