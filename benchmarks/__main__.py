@@ -27,6 +27,7 @@ BENCHMARKS = {
     "fanout": "benchmarks.fanout",
     "pages": "benchmarks.pages",
     "cost": "benchmarks.cost",
+    "rebuild": "benchmarks.rebuild",
 }
 BAR = 20
 

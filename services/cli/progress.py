@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
 @contextmanager
-def progress(doing: str, total: int, *, shown: bool = True) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error if that is a terminal; what is yielded moves it by one.
+def progress(doing: str, total: int, *, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show a bar on standard error if that is a terminal; what is yielded moves it by one, or more.
 
     Not *shown*: standard output is the terminal too, and its lines would tear the bar.
     """
@@ -26,4 +26,4 @@ def progress(doing: str, total: int, *, shown: bool = True) -> Iterator[Callable
     )
     with bar:
         task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps=1: bar.advance(task, steps)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +49,7 @@ async def installation(
         Failure: there is no engine, or no installation in it.
     """
     async with engine(redis_url, data_dir) as redis:
-        yield redis, await _existing(redis, settings().lanes)
+        yield redis, await existing(redis)
 
 
 @asynccontextmanager
@@ -61,11 +61,37 @@ async def engine(redis_url: str | None, data_dir: Path | None) -> AsyncIterator[
     Raises:
         Failure: there is no engine.
     """
+    with engine_url(redis_url, data_dir) as url:
+        async with opened(url) as redis:
+            yield redis
+
+
+@contextmanager
+def engine_url(redis_url: str | None, data_dir: Path | None) -> Iterator[str]:
+    """Find the address of the engine, as `engine` does.
+
+    Raises:
+        Failure: there is none.
+    """
     if redis_url and data_dir:
         raise misused("name the engine with --redis-url or with --data-dir, not both")
     url, started = settings(redis_url=redis_url).engine_url, None
     if data_dir or not (redis_url or is_set("redis_url")):
         started, url = _of_folder(data_dir or DATA)
+    try:
+        yield url
+    finally:
+        if started is not None:
+            started.stop()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Redis]:
+    """Open the engine at *url*.
+
+    Raises:
+        Failure: it doesn't answer as it should.
+    """
     try:
         async with connect(url, retries=2) as redis:
             yield redis
@@ -73,9 +99,6 @@ async def engine(redis_url: str | None, data_dir: Path | None) -> AsyncIterator[
         if wrong := misfit(error):
             raise Failure(wrong, WRONG_SETTING) from None
         raise Failure(f"the engine does not answer as it should: {error}") from None
-    finally:
-        if started is not None:
-            started.stop()
 
 
 def _of_folder(folder: Path) -> tuple[Engine | None, str]:
@@ -98,7 +121,13 @@ def _of_folder(folder: Path) -> tuple[Engine | None, str]:
     return engine, engine.url
 
 
-async def _existing(redis: Redis, lanes: int) -> Installation:
+async def existing(redis: Redis) -> Installation:
+    """Return the installation that is there.
+
+    Raises:
+        Failure: there is none, or it isn't one of ours.
+    """
+    lanes = settings().lanes
     try:
         await check_kind(redis)
         if not await redis.exists(META):

@@ -21,7 +21,7 @@ from redis.exceptions import ResponseError
 from services.render import quarantine
 from services.render.archiving import drop_obsolete
 from services.render.commit import Commit
-from services.render.core.filed import FIELDS, Filed, LedgerError, follows, read_filed
+from services.render.core.filed import FIELDS, Filed, follows, read_filed
 from services.render.core.trust import Trust
 from services.render.core.wakeups import Wakeup
 from services.render.core.writes import (
@@ -37,9 +37,10 @@ from services.render.core.writes import (
     touched_pages,
 )
 from services.render.fields import read_at, read_updates
-from services.render.ledger import ENTRIES_A_ROUND, filed_of, look, records_of
-from shared.article.article import Article, Body, Head
-from shared.article.fold import FOLD_REVISION, fold, joined, named
+from services.render.ledger import ENTRIES_A_ROUND, filed_of, look
+from services.render.refolding import Refolded, refold
+from shared.article.article import Body, Head
+from shared.article.fold import FOLD_REVISION, fold, named
 from shared.article.stored import load_entry, load_head
 from shared.contract.tracing import Trace, traces_in
 from shared.runtime.archive import Archive
@@ -94,8 +95,10 @@ class Store:
                 failures = failures + 1 if step == "again" else 0
             log.info("article.left_to_others", article=slug)
 
-    async def rebuild(self, slug: str) -> None:
+    async def rebuild(self, slug: str) -> Refolded | None:
         """Fold *slug* from its first event, and replace all that is stored, by a newer fold too.
+
+        Return what came of it; None if it changes so fast that others have to render it.
 
         Raises:
             RedisError, LedgerError, DistrustedError: as `render`.
@@ -103,8 +106,11 @@ class Store:
         keys = self._lanes.of(slug).article(slug)
         async with self._turns.setdefault(slug, asyncio.Lock()):
             for _ in range(TRIES):
-                if await self._replay(keys, (), force=True) == "done":
-                    return
+                filed = await filed_of(self._redis, keys)
+                made = await refold(self._redis, keys, filed)
+                if made and await self._replace(keys, filed, made, (), force=True) == "done":
+                    return made
+        return None
 
     async def _step(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
         """Take one round of entries, from a warm article if there is one."""
@@ -153,37 +159,37 @@ class Store:
         self._keep_warm(keys.slug, remember(before, writes, WARM_PAGES))
         return "more" if len(records) == ENTRIES_A_ROUND else "done"
 
-    async def _replay(
-        self, keys: ArticleKeys, wakeups: Sequence[Wakeup], *, force: bool = False
-    ) -> Step:
+    async def _replay(self, keys: ArticleKeys, wakeups: Sequence[Wakeup]) -> Step:
         """Fold the whole ledger, and replace what is stored."""
         filed = await filed_of(self._redis, keys)
-        if filed.rev > FOLD_REVISION and not force:
+        if filed.rev > FOLD_REVISION:
             return await self._settle(keys, filed, Stored(Head(keys.slug)), wakeups)
-        article, new = Article(Head(keys.slug)), []
-        failed: dict[int, str] = {}
-        while records := await records_of(self._redis, keys, article.head.version):
-            if not follows(article.head, records[0]):
-                return "again"
-            entries = [load_entry(record) for record in records]
-            folded = fold(article.head, article.body, article.updates, entries)
-            article = joined(article, folded)
-            failed |= folded.failed
-            new += [entry for entry in entries if entry.seq > filed.version]
-        if article.head.version < filed.seq or not article.head.version:
-            found = article.head.version
-            raise LedgerError(f"{keys.slug}: {filed.seq} events were accepted, {found} are there")
+        made = await refold(self._redis, keys, filed)
+        return await self._replace(keys, filed, made, wakeups) if made else "again"
+
+    async def _replace(
+        self,
+        keys: ArticleKeys,
+        filed: Filed,
+        made: Refolded,
+        wakeups: Sequence[Wakeup],
+        *,
+        force: bool = False,
+    ) -> Step:
+        """Put *made* in place of what is stored."""
+        head = made.article.head
         fields: Any = await self._redis.hkeys(keys.updates)
-        writes = replacing(article, [name.decode() for name in fields], new, force=force)
-        writes = replace(writes, failed=failed)
+        names = [name.decode() for name in fields]
+        writes = replacing(made.article, names, made.new, force=force)
+        writes = replace(writes, failed=made.failed)
         # What was marked by another fold counts as ours: it may have been given back for that.
         told = await quarantine.told_of(self._redis, keys) if filed.rev == FOLD_REVISION else ()
-        seqs = [seq for seq in range(1, article.head.version + 1) if seq not in told]
-        self.trust[keys.lane.tag].judge(keys.slug, seqs, failed)
+        seqs = [seq for seq in range(1, head.version + 1) if seq not in told]
+        self.trust[keys.lane.tag].judge(keys.slug, seqs, made.failed)
         if (await self._make_current(keys, filed, writes, wakeups)).result != "committed":
             return "again"
         quarantine.report(writes.head, told)
-        log.info("article.rebuilt", article=keys.slug, version=article.head.version)
+        log.info("article.rebuilt", article=keys.slug, version=head.version)
         return "done"
 
     async def _settle(

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from services.render.core.audit import Kept, held_faults, ledger_faults, redactions, state_faults
+from services.render.core.audit import (
+    Kept,
+    expected_of,
+    held_faults,
+    ledger_faults,
+    redactions,
+    state_faults,
+)
 from services.render.core.filed import FIELDS, read_filed
 from shared.article.article import Article, Head
 from shared.article.fold import continued
@@ -66,7 +73,7 @@ async def verify(
             return await _verify_archived(redis, keys, key, kept, shelves or Shelves(None))
         if kept is not None:
             found = await compare(redis, keys, key, kept, await read_records(redis, keys))
-            behind = Verified([*found.differences, *await _beside(redis, keys)], found.redacted)
+            behind = Verified([*found.differences, *await beside(redis, keys)], found.redacted)
             if kept.filed.version == kept.filed.seq:
                 return behind
         await asyncio.sleep(PAUSE_SECONDS)
@@ -75,7 +82,7 @@ async def verify(
     return behind
 
 
-async def _beside(redis: Redis, keys: ArticleKeys) -> list[str]:
+async def beside(redis: Redis, keys: ArticleKeys) -> list[str]:
     """Return what is wrong with what stands for the article in its lane, and with what is held."""
     async with redis.pipeline(transaction=True) as step:
         step.hmget(keys.article, "seq", "version")
@@ -121,7 +128,7 @@ async def compare(
         article = await _folded(keys.slug, records[: kept.filed.version])
     except ValueError:
         return Verified([*faults, "ledger: it can't be folded"], redacted)
-    return Verified([*faults, *state_faults(article, kept)], redacted)
+    return Verified([*faults, *state_faults(expected_of(article), kept)], redacted)
 
 
 async def _redacted(redis: Redis, keys: ArticleKeys, records: list[bytes]) -> list[str]:

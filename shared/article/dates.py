@@ -35,6 +35,7 @@ class _Forms(NamedTuple):
     date_time: DateTimePattern
 
 
+@lru_cache(maxsize=256)  # each is looked at twice: is it a time, and which
 def parse_rfc3339(text: str) -> datetime:
     """Return the instant that *text* names, in UTC, cut to microseconds.
 

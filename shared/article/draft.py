@@ -1,16 +1,15 @@
 """An article in the making: what the acts of one fold change, step by step.
 
 A step's changes count once the step is kept; until then they can be dropped without a trace.
-A step has one new head, which is nobody else's until the step is kept, and so is filled in place:
-a copy for each fact that an act changes took half of a fold's time.
+The head is nobody else's until the fold is over, and so is changed in place: a copy for each fact
+that an act changes took half of a fold's time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from shared.article.article import Body, Head, Mark, Update
@@ -18,29 +17,40 @@ from shared.article.markdown import blocks, words
 from shared.contract.canonical import short
 
 #: What stands above the copy, but for what each update changes.
-_above_the_copy = attrgetter("status", "headline", "summary", "authors", "cadence_seconds", "note")
+_TITLE = ("status", "headline", "summary", "authors", "cadence_seconds", "note")
+_FACTS = [each.name for each in fields(Head) if each.name not in ("slug", "version", "chain")]
 
 
 class Draft:
     """The head, the body, and the updates by layers: this step's, this fold's, the known."""
 
     def __init__(self, head: Head, body: Body, known: Mapping[str, Update]) -> None:
-        self.head, self.body = head, body
+        self.head, self.body = replace(head), body
         self.changed: dict[str, Update] = {}
         self._known = known
         self._staged: dict[str, Update] = {}
-        self._before = head, body
+        self._undo: dict[str, Any] = {}
+        self._body_before = body
 
     def begin(self, seq: int, chain: str) -> None:
         """Begin the step that makes version *seq*."""
-        self._before = self.head, self.body
-        self.head = replace(self.head, version=seq, chain=chain)
+        self._undo.clear()
+        self._body_before = self.body
+        object.__setattr__(self.head, "version", seq)
+        object.__setattr__(self.head, "chain", chain)
 
     def change(self, **facts: Any) -> None:
         """Change *facts* of the head."""
         head = self.head
         for name, value in facts.items():
+            self._undo.setdefault(name, getattr(head, name))
             object.__setattr__(head, name, value)
+
+    def begin_anew(self, **facts: Any) -> None:
+        """Leave nothing of the head but its place and *facts*, nor anything of the body."""
+        blank = Head(self.head.slug, self.head.version, self.head.chain, **facts)
+        self.change(**{name: getattr(blank, name) for name in _FACTS})
+        self.body = Body()
 
     def keep(self) -> None:
         """Let the step count. What a killed article was is forgotten."""
@@ -48,16 +58,16 @@ class Draft:
             self.changed.clear()
         else:
             self.changed.update(self._staged)
-            if _above_the_copy(self._before[0]) != _above_the_copy(self.head):
+            was = self._undo
+            if any(name in was and was[name] != getattr(self.head, name) for name in _TITLE):
                 self.change(titled=self.head.version)
         self._staged.clear()
 
     def drop(self) -> None:
         """Undo the step but for its number and chain, and mark it as one that had no effect."""
-        version, chain = self.head.version, self.head.chain
-        head, self.body = self._before
-        marked = (*head.quarantined, version)
-        self.head = replace(head, version=version, chain=chain, quarantined=marked)
+        self.body = self._body_before
+        self.change(**self._undo)
+        self.change(quarantined=(*self.head.quarantined, self.head.version))
         self._staged.clear()
 
     @property

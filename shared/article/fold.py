@@ -181,12 +181,13 @@ def _turn(draft: Draft, event: Event, old: Status, new: Status, note: str | None
 def _killed(draft: Draft, event: Event, act: acts.Killed) -> None:
     """Leave nothing but that, when and why: no copy may outlive a kill, not even in state."""
     head = draft.head
-    draft.head = Head(
-        head.slug, head.version, head.chain, "killed",
-        timezone=head.timezone, locale=head.locale,
-        note=Note("killed", _time(event), act.note), quarantined=head.quarantined,
-    )  # fmt: skip
-    draft.body = Body()
+    draft.begin_anew(
+        status="killed",
+        timezone=head.timezone,
+        locale=head.locale,
+        note=Note("killed", _time(event), act.note),
+        quarantined=head.quarantined,
+    )
 
 
 def _posted(draft: Draft, event: Event, act: acts.Posted) -> None:

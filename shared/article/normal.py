@@ -23,13 +23,17 @@ def nfc(text: str) -> str:
     """Return *text* in NFC, in time linear in its length."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", _LONG_RUN.sub(_broken, text))
+    if len(text.encode("utf-8", "surrogatepass")) - len(text) > MAX_MARKS:  # else too few marks
+        text = _LONG_RUN.sub(_broken, text)
+    return unicodedata.normalize("NFC", text)
 
 
 def normal(text: str) -> str:
     """Return *text* in NFC, lines ended by line feeds; what is no text becomes U+FFFD."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return nfc(_NO_TEXT.sub("\ufffd", lines))
+    if not lines.replace("\n", "").isprintable():
+        lines = _NO_TEXT.sub("\ufffd", lines)
+    return nfc(lines)
 
 
 def _broken(run: re.Match[str]) -> str:

@@ -10,11 +10,15 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import rfc8785
 
 #: What the fingerprint covers. Extensions and defaults don't count, so a gateway that adds a
 #: trace header on the second try has still sent the same event.
 FINGERPRINTED = ("subject", "source", "id", "type", "data", "time")
+
+#: As far as every JSON reader keeps integers exact (RFC 7493).
+_FAR = 2**53 - 1
 
 
 def fingerprint(key: bytes, envelope: Mapping[str, Any]) -> str:
@@ -23,7 +27,32 @@ def fingerprint(key: bytes, envelope: Mapping[str, Any]) -> str:
     *envelope* is the event as sent: when it came without ``time``, neither may this.
     """
     facts = {name: envelope[name] for name in FINGERPRINTED if name in envelope}
-    return hmac.new(key, rfc8785.dumps(facts), hashlib.sha256).hexdigest()
+    return hmac.digest(key, canonical(facts), "sha256").hex()
+
+
+def canonical(value: Any) -> bytes:
+    """Return the canonical JSON (RFC 8785) of a decoded JSON *value*.
+
+    Where there are no fractions and all names are ASCII, sorted names are all that it asks for, and
+    orjson has them in a tenth of the time.
+    """
+    if not _is_simple(value):
+        return rfc8785.dumps(value)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return rfc8785.dumps(value)  # which says what is wrong
+
+
+def _is_simple(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-_FAR <= value <= _FAR)
+    if kind is dict:
+        return all(name.isascii() and _is_simple(item) for name, item in value.items())
+    return kind is list and all(map(_is_simple, value))
 
 
 def link(previous: str, seq: int, fingerprint: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.store import Store
+from services.render.verify import verify
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
 from tests.builders import SLUG, corrected, killed, posted, published
@@ -167,3 +168,20 @@ async def test_a_data_folder_that_nobody_uses_gets_an_engine_for_the_while(tmp_p
     assert (await writethru("verify", folder=tmp_path))[0] == 0
     with Engine(tmp_path / "data") as engine:
         assert engine.alive
+
+
+async def test_much_is_rebuilt_by_several_processes_as_by_one(newsroom, engine):
+    # given more events than one process rebuilds alone, and damage in one of the articles
+    slugs = [f"story-{number}" for number in range(6)]
+    for slug in slugs:
+        posts = (posted(f"u{number}", slug=slug) for number in range(1_900))
+        await newsroom.file_at_once(published(slug=slug), *posts)
+    await damage(newsroom)
+    # when all are rebuilt
+    status, lines, said = await writethru("rebuild", "--redis-url", engine.url)
+    # then each is what its ledger gives
+    assert (status, said) == (0, "")
+    assert lines[-1] == "9 articles rebuilt"
+    assert [line for line in lines if line.startswith(f"{SLUG}: 1 difference")]
+    assert [await newsroom.version(slug) for slug in slugs] == [1_901] * 6
+    assert (await verify(newsroom.redis, newsroom.lanes, newsroom.key, slugs[0])).differences == []

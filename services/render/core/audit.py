@@ -11,7 +11,7 @@ import orjson
 from services.render.core.filed import Filed
 from services.render.core.redactions import MASKED
 from services.render.core.writes import latest_score, replacing
-from shared.article.article import Article
+from shared.article.article import Article, Head
 from shared.article.fold import FOLD_REVISION
 from shared.article.stored import dump_head, link_of, update_ref
 from shared.contract import acts
@@ -112,38 +112,58 @@ def _fingerprint(key: bytes, entry: Mapping[str, Any]) -> str:
     return fingerprint(key, event)
 
 
-def state_faults(article: Article, kept: Kept) -> Iterator[str]:
-    """Yield where what is stored is not *article*, the fold of the ledger."""
-    head = article.head
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """All that should be stored of an article: its *head*, and the keys' contents by name."""
+
+    head: Head
+    state: Mapping[bytes, bytes]
+    contents: Mapping[str, Mapping[bytes, Any]]
+
+
+def expected_of(article: Article) -> Expected:
+    """Return what should be stored of *article*, which is the fold of a ledger."""
+    writes = replacing(article, (), ())
+    state = {b"head": dump_head(article.head)} | (
+        {b"body": writes.body.encode()} if writes.body else {}
+    )
+    updates = {name.encode(): value for name, value in writes.ahead.items()}
+    for each in writes.updates:
+        updates[each.update_id.encode()] = update_ref(each).encode()
+    contents: dict[str, Mapping[bytes, Any]] = {
+        "updates": updates,
+        "pages": {
+            str(page).encode(): " ".join(refs).encode() for page, refs in writes.pages.items()
+        },
+        "changed": {each.update_id.encode(): each.changed.version for each in writes.updates},
+        "noted": {each.update_id.encode(): each.noted for each in writes.updates if each.noted},
+        "key_events": {
+            each.update_id.encode(): each.number for each in writes.updates if each.key_event
+        },
+    }
+    return Expected(article.head, state, contents)
+
+
+def state_faults(expected: Expected, kept: Kept) -> Iterator[str]:
+    """Yield where what is stored is not *expected*."""
+    head = expected.head
     if kept.filed.version != kept.filed.seq:
         yield f"article: version {kept.filed.version} of {kept.filed.seq}"
     # No copy is left of a killed article, so none is folded anew for a newer revision.
     rev = min(kept.filed.rev, FOLD_REVISION) if head.status == "killed" else FOLD_REVISION
     if (kept.filed.version, kept.filed.chain, kept.filed.rev) != (head.version, head.chain, rev):
         yield f"article: it is not at version {head.version}, its chain and fold {FOLD_REVISION}"
-    expected = replacing(article, (), ())
-    state: dict[bytes, bytes] = {
+    state = {
+        **expected.state,
         b"version": str(head.version).encode(),
         b"chain": head.chain.encode(),
         b"rev": str(rev).encode(),
-        b"head": dump_head(head),
     }
-    if expected.body:
-        state[b"body"] = expected.body.encode()
-    pointers = {each.update_id: update_ref(each).encode() for each in expected.updates}
-    updates = {name.encode(): value for name, value in {**expected.ahead, **pointers}.items()}
-    pages = {str(page).encode(): " ".join(refs).encode() for page, refs in expected.pages.items()}
-    changed = {each.update_id.encode(): each.changed.version for each in expected.updates}
-    noted = {each.update_id.encode(): each.noted for each in expected.updates if each.noted}
-    key = {each.update_id.encode(): each.number for each in expected.updates if each.key_event}
     # How often it was refolded is no ledger's to say.
     found = {name: value for name, value in kept.state.items() if name != b"refolded"}
     yield from _different("state", state, found)
-    yield from _different("updates", updates, kept.updates)
-    yield from _different("pages", pages, kept.pages)
-    yield from _different("changed", changed, kept.changed)
-    yield from _different("noted", noted, kept.noted)
-    yield from _different("key_events", key, kept.key_events)
+    for key, contents in expected.contents.items():
+        yield from _different(key, contents, getattr(kept, key))
     score = latest_score(head)
     if kept.latest != (float(score) if score is not None else None):
         yield "latest: it stands at another time"
@@ -152,6 +172,8 @@ def state_faults(article: Article, kept: Kept) -> Iterator[str]:
 def _different(
     key: str, expected: Mapping[bytes, Any], found: Mapping[bytes, Any]
 ) -> Iterator[str]:
+    if expected == found:
+        return
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             yield f"{key}: {name.decode()} is missing"
