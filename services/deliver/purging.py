@@ -36,10 +36,11 @@ from shared.runtime.clock import new_name, now
 from shared.runtime.dialing import Unreachable
 from shared.runtime.fetching import Outbound
 from shared.runtime.health import Check
-from shared.runtime.keys import Lane, PurgeKeys
+from shared.runtime.keys import Lane
 from shared.runtime.lanes import Lanes
 from shared.runtime.lease import Lease
 from shared.runtime.metrics import count, observe, show
+from shared.runtime.outlet_keys import PurgeKeys
 from shared.runtime.redis import LOST
 from shared.runtime.settings import Settings
 

@@ -26,6 +26,9 @@ from services.ingest.manual import openapi
 from services.ingest.pressure import Pressure
 from services.ingest.rates import Rates
 from services.ingest.release import Releaser
+from services.ingest.sources.outside import Outside
+from services.ingest.sources.running import Sources
+from services.ingest.sources.updaters import updaters
 from shared.contract.errors import WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
@@ -92,9 +95,12 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser)
             if internal:
                 internal.watch(redis, installation.lanes, app.state.probed.checks)
-            async with _running(inbox.run(), releaser.run(), pressure.run()):
-                _log.info("service.started", durability=levels.default, lanes=settings.lanes)
-                yield
+            async with Outside(settings) as outside:
+                asking = updaters(redis, installation, settings, outside)
+                app.state.sources = Sources(asking, checker, levels.wait())
+                async with _running(inbox.run(), releaser.run(), pressure.run()):
+                    _log.info("service.started", durability=levels.default, lanes=settings.lanes)
+                    yield
             _log.info("service.stopped")
         finally:
             await pipe.aclose()

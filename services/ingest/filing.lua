@@ -5,7 +5,7 @@
 --                          seq "held - <fingerprint>", or "spiked - <fingerprint>"
 -- KEYS[2] article  hash    seq, chain, status (held: the article is); held: how many ever were;
 --                          archived: the file that has the ledger; checks: what it sets of the
---                          desk's checks, as JSON
+--                          desk's checks, as JSON; pull: the sources that it names, likewise
 -- KEYS[3] posted   hash    update_id -> live | held | retracted
 -- KEYS[4] ledger   list    event n at n-1
 -- KEYS[5] events   stream  wake-ups of the lane
@@ -26,7 +26,7 @@ redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])
 redis.call("SCARD", KEYS[9])
-local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived", "checks")
+local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived", "checks", "pull")
 local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3],
     archived = facts[4] }
 if length ~= article.seq and not article.archived then
@@ -62,26 +62,30 @@ local function refusal(status, act, update_id, update)
     end
 end
 
--- The levels that an article sets for the desk's checks, until it sets others.
-local function set_checks(event)
+-- What an article sets beside its copy, until it sets something else: fact `name` of `facts`.
+local function set(event, name, before)
     local opens = event.act == "article.published"
     if not opens and event.act ~= "article.writethru" then return end
-    local sent, checks = string.find(event.envelope, '"checks"', 1, true), ""
+    local sent, value = string.find(event.envelope, '"' .. name .. '"', 1, true), ""
     if sent then
-        local said = cjson.decode(event.envelope).data.checks
+        local said = cjson.decode(event.envelope).data[name]
         if said == nil and not opens then return end
-        if type(said) == "table" then checks = cjson.encode(said) end
+        if type(said) == "table" and next(said) ~= nil then value = cjson.encode(said) end
     elseif not opens then
         return
     end
-    if checks ~= "" or facts[5] then
-        redis.call("HSET", KEYS[2], "checks", checks)
+    if value ~= "" or before then
+        redis.call("HSET", KEYS[2], name, value)
     end
 end
+
+-- The levels of the desk's checks hold as soon as an opening is held, for what is held behind it.
+local function set_checks(event) set(event, "checks", facts[5]) end
 
 -- An event has name, fingerprint, act, update, clocked and envelope, as in ARGV of append.lua.
 local function store(event)
     set_checks(event)
+    set(event, "pull", facts[6])
     local seq = article.seq + 1
     local chain = redis.sha1hex(article.chain .. ":" .. seq .. ":" .. event.fingerprint)
     local ms = string.format("%d", now)

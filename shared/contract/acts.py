@@ -22,6 +22,7 @@ from pydantic import (
 from shared.article.dates import known_locale, known_zone, parse_rfc3339
 from shared.contract.copy_rules import Address, Copy, OneLine, Text, UpdateId
 from shared.contract.desk import Check, Level
+from shared.contract.sources import Provenance, Pull
 
 
 def _zone(name: str) -> str:
@@ -104,6 +105,7 @@ class _Article(_Data):
     update_order: Order | None = None
     embargo_until: Time | None = None
     checks: dict[Check, Level] | None = None
+    pull: Pull | None = None
 
 
 class Published(_Article):
@@ -156,7 +158,7 @@ class Posted(_Data):
     images: Images | None = None
     key_event: bool | None = None
     urgency: Annotated[int, Field(ge=1, le=9)] | None = None
-    provenance: Literal["human", "wire", "automated"] | None = None
+    provenance: Provenance | None = None
     embargo_until: Time | None = None
 
 

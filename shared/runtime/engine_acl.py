@@ -28,11 +28,11 @@ from shared.runtime.keys import (
     SUBSCRIPTIONS_REVISION,
     SUBSCRIPTIONS_TESTS,
     Lane,
-    SubscriptionKeys,
     beside,
     failures,
     filed,
 )
+from shared.runtime.outlet_keys import SubscriptionKeys
 
 _LANE = Lane("*")
 _ARTICLE = _LANE.article("*")
@@ -92,6 +92,12 @@ _INGEST = (
     _may_read("scard", _LANE.redactions),
     _may_read("zcard zrange", _LANE.dirty),
     _may_read("zcard zrange zrangebyscore", _LANE.held),
+    # sources that are pulled, and how articles stand that updaters are told of
+    _may("hgetall hget hset hdel watch", _ARTICLE.sources),
+    _may("hmget hset hdel", _ARTICLE.pulled),
+    _allowed("unwatch"),
+    _may("watch", _ARTICLE.article),
+    _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     *_DOOR,
     _may("incrby decrby expire ttl", filed("*")),
     # the inbox

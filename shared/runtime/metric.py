@@ -14,6 +14,7 @@ CounterName = Literal[
     "writethru_requests_refused_total",
     "writethru_releases_total",
     "writethru_findings_total",
+    "writethru_pulls_total",
     "writethru_wakeups_total",
     "writethru_commits_total",
     "writethru_renders_failed_total",

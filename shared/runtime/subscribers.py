@@ -7,7 +7,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from shared.runtime.keys import SUBSCRIPTIONS, SubscriptionKeys
+from shared.runtime.keys import SUBSCRIPTIONS
+from shared.runtime.outlet_keys import SubscriptionKeys
 
 
 @dataclass(frozen=True, slots=True)

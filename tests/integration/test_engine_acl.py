@@ -41,11 +41,10 @@ from shared.runtime.keys import (
     RENDER_GROUP,
     SUBSCRIPTIONS,
     Lane,
-    PurgeKeys,
-    SubscriptionKeys,
 )
 from shared.runtime.lease import Lease
 from shared.runtime.ledgers import Ledgers
+from shared.runtime.outlet_keys import PurgeKeys, SubscriptionKeys
 from shared.runtime.redis import connect
 from shared.runtime.scripts import Script
 from shared.runtime.shelf import Shelves

@@ -8,7 +8,7 @@ from collections import Counter
 from redis.asyncio import Redis
 
 from shared.runtime.engine import Engine
-from shared.runtime.keys import PurgeKeys
+from shared.runtime.outlet_keys import PurgeKeys
 from tests.builders import SLUG, killed, posted, published, retracted
 from tests.integration.newsstand import Newsstand, open_newsstand
 from tests.integration.receiver import Receiver, receiving

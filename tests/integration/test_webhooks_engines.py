@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared.runtime.keys import SubscriptionKeys
+from shared.runtime.outlet_keys import SubscriptionKeys
 from shared.runtime.redis import connect, primaries
 from tests.builders import SLUG, corrected, posted, published
 from tests.integration.guarded import Guarded, guarded_engine

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from services.deliver.webhooks.claims import AT_ONCE
 from services.render.store import Store
 from shared.runtime.engine import Engine
-from shared.runtime.keys import SubscriptionKeys
+from shared.runtime.outlet_keys import SubscriptionKeys
 from tests.builders import corrected, posted, published
 from tests.integration.hooks import Received, subscriber
 from tests.integration.newsroom import Newsroom, open_newsroom

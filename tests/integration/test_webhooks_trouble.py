@@ -15,7 +15,8 @@ from services.deliver.core.backoff import Schedule
 from services.deliver.webhooks.courier import Timing
 from services.deliver.webhooks.service import Pace
 from shared.runtime.engine import Engine
-from shared.runtime.keys import NOTICES, WEBHOOKS_GROUP, SubscriptionKeys
+from shared.runtime.keys import NOTICES, WEBHOOKS_GROUP
+from shared.runtime.outlet_keys import SubscriptionKeys
 from tests.builders import SLUG, corrected, killed, posted, published
 from tests.integration.hooks import (
     LOOPBACK,

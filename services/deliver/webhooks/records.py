@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from services.deliver.core.subscription import Status, Subscription
-from shared.runtime.keys import SUBSCRIPTIONS, SUBSCRIPTIONS_REVISION, SubscriptionKeys
+from shared.runtime.keys import SUBSCRIPTIONS, SUBSCRIPTIONS_REVISION
+from shared.runtime.outlet_keys import SubscriptionKeys
 
 _RECORD: TypeAdapter[Subscription] = TypeAdapter(Subscription)
 

@@ -20,7 +20,8 @@ from services.deliver.webhooks.subscribing import Subscribing
 from shared.contract.access import ApiKey
 from shared.runtime.api_keys import NoSuchKey, loaded
 from shared.runtime.clock import monotonic, now
-from shared.runtime.keys import API_KEYS, SubscriptionKeys
+from shared.runtime.keys import API_KEYS
+from shared.runtime.outlet_keys import SubscriptionKeys
 from shared.runtime.sealing import SealError
 
 #: A key that is revoked ends its subscriptions within this time.

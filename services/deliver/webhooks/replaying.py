@@ -11,7 +11,7 @@ from services.deliver.core.subscription import Subscription
 from services.deliver.reading import Reading
 from services.deliver.webhooks.forms import wrong
 from shared.contract.errors import FieldError
-from shared.runtime.keys import SubscriptionKeys
+from shared.runtime.outlet_keys import SubscriptionKeys
 
 ARTICLES_A_READ = 500
 

@@ -17,8 +17,9 @@ from services.deliver.webhooks import records
 from services.deliver.webhooks.records import NoSuchSubscription
 from shared.contract.signing import secret_text
 from shared.runtime.clock import new_key, new_name, now
-from shared.runtime.keys import SUBSCRIPTIONS_TESTS, WEBHOOKS_GROUP, SubscriptionKeys
+from shared.runtime.keys import SUBSCRIPTIONS_TESTS, WEBHOOKS_GROUP
 from shared.runtime.lanes import Lanes
+from shared.runtime.outlet_keys import SubscriptionKeys
 from shared.runtime.scripts import Script
 from shared.runtime.sealing import Seal
 

@@ -37,6 +37,8 @@ DATA: Mapping[str, str] = {
     "embargo_until": "Nobody outside learns of it before; the receipt says held until then.",
     "checks": "Levels of the desk's checks for this article: an object of check and level. It lets "
     "nothing off that the key or the installation holds or refuses.",
+    "pull": "Sources that ingest pulls at the article's cadence, eight at most; they replace those "
+    "that came by an earlier event.",
     "note": "What readers are told about this act. One line.",
     "update_id": "The update; a new one is named after its event when this is left out.",
     "text": "Markdown. [8] points to the source with n 8. Raw HTML is text.",

@@ -8,6 +8,7 @@ from typing import Any
 from services.ingest.core.checks.finding import IN_WORDS
 from services.ingest.manual import fields
 from services.ingest.manual.examples import EVENTS
+from services.ingest.manual.sources import SOURCE
 from shared.contract.acts import ACTS, Act
 from shared.contract.desk import CHECKS, LEVELS
 from shared.contract.events import Envelope
@@ -47,7 +48,7 @@ def schemas() -> Json:
 def _event(act: type[Act], shared: Json) -> Json:
     """Return the schema of events of one type; what types have in common goes to *shared*."""
     envelope = _tidied(Envelope.model_json_schema(), fields.ENVELOPE)
-    data = _tidied(act.model_json_schema(ref_template="#/components/schemas/{model}"), fields.DATA)
+    data = _tidied(_data(act), fields.DATA)
     for name, definition in data.pop("$defs", {}).items():
         shared[name] = _tidied(definition, fields.DATA)
     example = next((event for event in EVENTS if event["type"] == act.wire), None)
@@ -61,6 +62,16 @@ def _event(act: type[Act], shared: Json) -> Json:
         "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
         "examples": [example],
     }
+
+
+def _data(act: type[Act]) -> Json:
+    """Return pydantic's schema; `Source` is a citation's, so what is pulled is written out."""
+    schema = act.model_json_schema(ref_template="#/components/schemas/{model}")
+    for kind in schema["properties"].get("pull", {}).get("anyOf", ()):
+        if kind["type"] == "array":
+            kind["items"] = SOURCE
+            del schema["$defs"]["Source"]
+    return schema
 
 
 def _tidied(schema: Json, words: Mapping[str, str]) -> Json:
