@@ -27,6 +27,7 @@ BENCHMARKS = {
     "fanout": "benchmarks.fanout",
     "pages": "benchmarks.pages",
     "cost": "benchmarks.cost",
+    "start": "benchmarks.start",
     "rebuild": "benchmarks.rebuild",
 }
 BAR = 20

@@ -58,7 +58,8 @@ def run(words: list[str]) -> int:
     name = first if first in _names() else None
     try:
         app = _app(name)
-        lean.settled()
+        if name:
+            lean.settled()
         return app(words or ["--help"], prog_name="writethru", standalone_mode=False) or 0
     except Failure as failure:
         return complain(name, str(failure), failure.status)

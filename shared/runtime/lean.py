@@ -13,8 +13,9 @@ import gc
 import os
 import sys
 
-#: By whom: structlog, for colours in tracebacks; httpcore2, for its other event loop; redis-py.
-_UNUSED = ("rich", "trio", "opentelemetry.sdk")
+#: By whom: structlog, for colours in tracebacks; httpcore2, for its other event loop; redis-py;
+#: rich, to print what we never print.
+_UNUSED = ("rich", "trio", "opentelemetry.sdk", "attr")
 
 
 def _program() -> str:
