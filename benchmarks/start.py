@@ -31,7 +31,8 @@ LOOK_SECONDS = 0.002
 
 #: What a person waits for at most, in seconds, on this kind of machine.
 HELP_CLAIM, UP_CLAIM = 0.15, 2.0
-NOTHING, HELP, UP = "`python -c pass`", "`writethru --help`", "`writethru up`, until it is ready"
+NOTHING, FOUND = "`python -c pass`", "`python3 -c pass`, as PATH has it"
+HELP, UP = "`python writethru --help`", "`./writethru up`, until it is ready"
 IMPORTS = "deliver's imports"
 
 
@@ -84,8 +85,9 @@ def _ending(folder: Path) -> Iterator[tuple[str, Sequence[str]]]:
         "sys.modules['__main__'].__spec__ = m.ModuleSpec('services.deliver.__main__', None);"
     )
     yield NOTHING, [sys.executable, "-c", "pass"]
-    yield HELP, [WRAPPER, "--help"]
-    yield "`writethru publish --help`", [WRAPPER, "publish", "--help"]
+    yield FOUND, ["/usr/bin/env", "python3", "-c", "pass"]
+    yield HELP, [sys.executable, WRAPPER, "--help"]
+    yield "`python writethru publish --help`", [sys.executable, WRAPPER, "publish", "--help"]
     yield IMPORTS, [sys.executable, "-c", lean + here]
     yield f"{IMPORTS}, and what would come along unused", [sys.executable, "-c", here]
     yield (

@@ -105,27 +105,25 @@ def test_what_stays_is_the_history_and_the_note(stack):
     assert "text" not in shown
 
 
-def test_verify_says_what_was_redacted_and_finds_nothing_wrong(stack):
-    tell(stack)
-    redact(stack)
-
-    said = stack.command("verify", SLUG)
-
-    assert said == [
-        *(f"{SLUG}: event {seq} is redacted, by event 8" for seq in (3, 4, 5, 7)),
-        "1 article checked: all as the ledgers give them",
-    ]
-
-
-def test_a_rebuild_gives_the_page_that_was_served(stack):
+def test_what_stands_then_is_as_a_rebuild_makes_it_and_renderers_go_on(stack):
+    # given a text that was redacted
     tell(stack)
     redact(stack)
     stack.page(SLUG, 8)
+    # when all is verified, then it says what was redacted and finds nothing wrong
+    assert stack.command("verify", SLUG) == [
+        *(f"{SLUG}: event {seq} is redacted, by event 8" for seq in (3, 4, 5, 7)),
+        "1 article checked: all as the ledgers give them",
+    ]
+    # when it is rebuilt, then it is the page that was served
     served = {path: stack.get(f"/articles/{SLUG}{path}").text for path in (".txt", ".json")}
-
     stack.command("rebuild", SLUG)
-
     assert {path: stack.get(f"/articles/{SLUG}{path}").text for path in served} == served
+    # when more is filed, then the lane, whose stream was made anew, is read as promptly as before:
+    # by its wake-up, and not by the sweeper
+    stack.file([posted("u4", "After all that.")])
+    assert [update["update_id"] for update in stack.page(SLUG, 9)["updates"]][-1] == "u4"
+    assert "service.failed" not in stack.said()
 
 
 def test_the_event_that_brought_it_can_be_sent_again_and_is_a_duplicate(stack):
@@ -137,13 +135,3 @@ def test_the_event_that_brought_it_can_be_sent_again_and_is_a_duplicate(stack):
 
     assert (again["status"], again["seq"]) == ("duplicate", 2)
     until_sync(lambda: holding(stack.data) == [], 20)
-
-
-def test_renderers_go_on_reading_a_lane_whose_stream_was_made_anew(stack):
-    tell(stack)
-    redact(stack)
-    # when more is filed
-    stack.file([posted("u4", "After all that.")])
-    # then it is rendered as promptly as before: by its wake-up, and not by the sweeper
-    assert [update["update_id"] for update in stack.page(SLUG, 9)["updates"]][-1] == "u4"
-    assert "service.failed" not in stack.said()
