@@ -29,6 +29,7 @@ from services.ingest.release import Releaser
 from services.ingest.sources.outside import Outside
 from services.ingest.sources.running import Sources
 from services.ingest.sources.updaters import updaters
+from services.ingest.ticking import Clock
 from shared.contract.errors import WritethruError
 from shared.runtime.clock import new_name
 from shared.runtime.door import Door
@@ -92,13 +93,14 @@ def _lifespan(settings: Settings, internal: Internal | None) -> Lifespan[FastAPI
             ledgers = Ledgers(redis, installation.lanes, settings.archive)
             app.state.ledgers = ledger.ShownLedgers(redis, installation.lanes, callers, ledgers)
             releaser = Releaser(redis, installation.lanes)
-            app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser)
-            if internal:
-                internal.watch(redis, installation.lanes, app.state.probed.checks)
             async with Outside(settings) as outside:
                 asking = updaters(redis, installation, settings, outside)
                 app.state.sources = Sources(asking, checker, levels.wait())
-                async with _running(inbox.run(), releaser.run(), pressure.run()):
+                clock = Clock(redis, installation.lanes, app.state.sources)
+                app.state.probed = probes.Probed(redis, installation.lanes, inbox, releaser, clock)
+                if internal:
+                    internal.watch(redis, installation.lanes, app.state.probed.checks)
+                async with _running(inbox.run(), releaser.run(), pressure.run(), clock.run()):
                     _log.info("service.started", durability=levels.default, lanes=settings.lanes)
                     yield
             _log.info("service.stopped")

@@ -16,6 +16,10 @@
 -- KEYS[9] redactions set   "<slug> <seq>" of a redaction whose text is to be destroyed; below zero,
 --                          a number of its own: the event has no seq
 --
+-- KEYS[10] ticks   zset    slug -> when to plan what is pulled for it, in milliseconds: at once, and
+--                          never again what it was when somebody began with it
+-- KEYS[11] sources hash    name -> what operators say of a source that is pulled
+--
 -- ARGV[1] is the slug.
 
 -- Reads first: whatever can fail, such as a key of another type, fails before the first write.
@@ -26,6 +30,8 @@ redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])
 redis.call("SCARD", KEYS[9])
+redis.call("ZCARD", KEYS[10])
+local pulled = redis.call("HLEN", KEYS[11]) > 0
 local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived", "checks", "pull")
 local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3],
     archived = facts[4] }
@@ -77,6 +83,7 @@ local function set(event, name, before)
     if value ~= "" or before then
         redis.call("HSET", KEYS[2], name, value)
     end
+    return value
 end
 
 -- The levels of the desk's checks hold as soon as an opening is held, for what is held behind it.
@@ -85,7 +92,8 @@ local function set_checks(event) set(event, "checks", facts[5]) end
 -- An event has name, fingerprint, act, update, clocked and envelope, as in ARGV of append.lua.
 local function store(event)
     set_checks(event)
-    set(event, "pull", facts[6])
+    local named = set(event, "pull", facts[6])
+    pulled = pulled or (named or "") ~= "" or (facts[6] or "") ~= ""
     local seq = article.seq + 1
     local chain = redis.sha1hex(article.chain .. ":" .. seq .. ":" .. event.fingerprint)
     local ms = string.format("%d", now)
@@ -102,6 +110,10 @@ local function store(event)
         redis.call("HSET", KEYS[3], event.update, "live")
     elseif TAKES_BACK[event.act] then
         redis.call("HSET", KEYS[3], event.update, "retracted")
+    end
+    -- Whatever may begin or end what is pulled, or set another rhythm; with its sources it was named.
+    if pulled and string.sub(event.act, 1, 8) == "article." then
+        redis.call("ZINCRBY", KEYS[10], 1, slug)
     end
     redis.call("XADD", KEYS[5], "*", "article", slug, "seq", seq, "chain", chain,
         "data", event.envelope)

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from services.ingest.inbox import Inbox
 from services.ingest.release import Releaser
+from services.ingest.ticking import Clock
 from shared.runtime.health import Check, check_engine, report
 from shared.runtime.lanes import Lanes
 
@@ -27,10 +28,12 @@ class Probed:
     lanes: Lanes
     inbox: Inbox
     releaser: Releaser
+    clock: Clock
 
     async def checks(self) -> Mapping[str, Check]:
         """Look whether the engine answers, pages keep up, and our own loops run."""
         ours = {"inbox": self.inbox.check(), "releases": self.releaser.check()}
+        ours["sources"] = self.clock.check()
         return {**await check_engine(self.redis, self.lanes), **ours}
 
 

@@ -85,6 +85,7 @@ class Consumer:
         try:
             async with asyncio.timeout(GRACE_SECONDS + 1):
                 await self._broker.stop()
+                await self._rendering.settle()
         except (TimeoutError, RedisError, ExceptionGroup) as error:
             log.warning("consumer.abandoned", reason=str(error))
 

@@ -1,12 +1,13 @@
 """Rendering what wake-ups name: several articles at a time, each once, and never in vain.
 
-Nothing raises here. What fails stays dirty, and the sweeper takes it up again.
+Nothing raises here. What fails stays dirty, and the sweeper takes it up again; so does what waits
+in a burst, if whoever lets it wait dies.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import structlog
@@ -14,9 +15,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.core.filed import LedgerError
+from services.render.core.pace import Pace, may_wait
 from services.render.core.trust import DistrustedError, Trust
 from services.render.core.wakeups import Entry, Wakeup, batch
 from services.render.store import Store
+from shared.runtime.clock import monotonic
 from shared.runtime.failpoints import failpoint
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.lanes import Lanes
@@ -38,6 +41,9 @@ class Rendering:
         self._lanes = lanes
         self._store = store
         self._turns = asyncio.Semaphore(ARTICLES_AT_ONCE)
+        self._pace = Pace()
+        self._waiting: dict[str, list[Wakeup]] = {}
+        self._later: set[asyncio.Task[None]] = set()
 
     def trust(self, lane: Lane) -> Trust:
         """Return whether what we fold may be committed in *lane*."""
@@ -54,17 +60,48 @@ class Rendering:
         """Render the articles that *entries* of *lane* name; ack what names none."""
         count("writethru_wakeups_total", len(entries), taken=taken)
         failpoint("render.after_read")
-        found = batch(entries)
+        found, said = batch(entries), dict(entries)
         strays = list(found.strays)
         renders = []
         for slug, wakeups in found.articles.items():
             if self._lanes.of(slug) == lane:
-                renders.append(self.render(slug, wakeups))
+                its = (said[name] for name, _ in wakeups)
+                if taken == "read" and (wait := self._wait(slug, its)):
+                    self._postpone(slug, wakeups, wait)
+                else:
+                    renders.append(self._render_now(slug, wakeups))
             else:
                 strays += [entry_id for entry_id, _ in wakeups]
         if strays:
             await self._drop(lane, strays)
         await asyncio.gather(*renders)
+
+    def _wait(self, slug: str, said: Iterable[Mapping[bytes, bytes]]) -> float:
+        """Return for how long an article has to wait for its turn, as it is in a burst."""
+        wait = self._pace.wait(slug, monotonic())
+        return wait if wait and all(map(may_wait, said)) else 0.0
+
+    def _postpone(self, slug: str, wakeups: Sequence[Wakeup], wait: float) -> None:
+        if slug in self._waiting:
+            self._waiting[slug] += wakeups
+            return
+        self._waiting[slug] = list(wakeups)
+        task = asyncio.create_task(self._render_later(slug, wait))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _render_later(self, slug: str, wait: float) -> None:
+        await asyncio.sleep(wait)
+        if slug in self._waiting:
+            await self._render_now(slug, ())
+
+    async def _render_now(self, slug: str, wakeups: Sequence[Wakeup]) -> None:
+        self._pace.committed(slug, monotonic())
+        await self.render(slug, [*self._waiting.pop(slug, ()), *wakeups])
+
+    async def settle(self) -> None:
+        """Render what waits for its turn."""
+        await asyncio.gather(*(self._render_now(slug, ()) for slug in list(self._waiting)))
 
     async def render(self, slug: str, wakeups: Sequence[Wakeup] = ()) -> bool:
         """Bring one article up to its ledger; return whether that worked."""

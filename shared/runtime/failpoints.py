@@ -20,6 +20,8 @@ POINTS: Mapping[str, str] = {
     "ingest.after_append": "a step of events is stored, and nobody has been told",
     "ingest.after_release": "what was due is released, and nobody has been told",
     "ingest.before_settle": "entries of the inbox are stored, and still in the inbox",
+    "ingest.after_tick": "a source's tick is taken, and it is not pulled",
+    "ingest.before_tick_done": "a source was pulled and has filed, and its next tick is not set",
     "render.after_read": "wake-ups are taken, and nothing of them is rendered",
     "render.before_commit": "bytes have gone ahead, and are not current",
     "render.after_commit": "a version is current, and the renderer has not heard of it",

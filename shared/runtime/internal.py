@@ -27,6 +27,7 @@ from shared.runtime.keys import INBOX
 from shared.runtime.lanes import Lanes
 from shared.runtime.metric import Service
 from shared.runtime.metrics import MEDIA_TYPE, exposition, show
+from shared.runtime.pulling import read_pulls
 from shared.runtime.punctuality import read_punctual
 from shared.runtime.redis import primaries
 from shared.runtime.subscribers import read_subscribers
@@ -101,10 +102,13 @@ class Internal:
         match self.service:
             case "ingest":
                 holding = together(await read_holding(redis, lanes))
+                pulls = await read_pulls(redis, lanes)
                 return {
                     "inbox": await redis.xlen(INBOX),
                     "held": holding.many,
                     "overdue": holding.overdue,
+                    "failing": pulls.failing,
+                    "tick_late": pulls.late,
                 }
             case "render":
                 wakeups = await read_wakeups(redis, lanes)
@@ -146,6 +150,8 @@ class _Engine(NamedTuple):
     inbox: float = nan
     held: float = nan
     overdue: float = nan
+    failing: float = nan
+    tick_late: float = nan
     waiting: float = nan
     events: float = nan
     changes: float = nan
@@ -202,6 +208,8 @@ def _show_engine(engine: _Engine) -> None:
     show("writethru_inbox_waiting", engine.inbox)
     show("writethru_held_events", engine.held)
     show("writethru_release_overdue_seconds", engine.overdue)
+    show("writethru_sources_failing", engine.failing)
+    show("writethru_tick_late_seconds", engine.tick_late)
     show("writethru_waiting_wakeups", engine.waiting)
     show("writethru_stream_entries", engine.events, stream="events")
     show("writethru_stream_entries", engine.changes, stream="changes")

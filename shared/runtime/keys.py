@@ -82,6 +82,16 @@ class Lane:
         return self._key("held")
 
     @property
+    def ticks(self) -> str:
+        """Sorted set: "<slug> <source>" → when to pull it next; "<slug>" → when to plan that."""
+        return self._key("ticks")
+
+    @property
+    def failing(self) -> str:
+        """Sorted set: "<slug> <source>" → since when the source fails."""
+        return self._key("failing")
+
+    @property
     def due(self) -> str:
         """Sorted set: slug → when its next change is due by its cadence, in milliseconds."""
         return self._key("due")
@@ -167,11 +177,16 @@ class ArticleKeys:
         return self._key("pulled")
 
     @property
+    def pulses(self) -> str:
+        """Hash: name → how a source does that is pulled on the cadence."""
+        return self._key("pulses")
+
+    @property
     def filing(self) -> tuple[str, ...]:
         """What the scripts that file an event work on, in the order of their KEYS."""
         lane = self.lane
         filed = (self.seen, self.article, self.posted, self.ledger, lane.events, lane.dirty)
-        return (*filed, self.holds, lane.held, lane.redactions)
+        return (*filed, self.holds, lane.held, lane.redactions, lane.ticks, self.sources)
 
     @property
     def committing(self) -> tuple[str, ...]:

@@ -45,6 +45,8 @@ GaugeName = Literal[
     "writethru_promised_articles",
     "writethru_held_events",
     "writethru_release_overdue_seconds",
+    "writethru_sources_failing",
+    "writethru_tick_late_seconds",
     "writethru_engine_memory_used_bytes",
     "writethru_engine_memory_max_bytes",
     "writethru_engine_uptime_seconds",

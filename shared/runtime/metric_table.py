@@ -57,6 +57,12 @@ METRICS: Mapping[MetricName, Metric] = {
         kind=KINDS,
         result=("filed", "unchanged", "failed"),
     ),
+    "writethru_sources_failing": Metric(
+        "gauge", ("ingest",), "Sources that failed when they were pulled last."
+    ),
+    "writethru_tick_late_seconds": Metric(
+        "gauge", ("ingest",), "How long a source has been due that nobody has pulled."
+    ),
     "writethru_append_seconds": Metric(
         "histogram",
         ("ingest",),

@@ -140,6 +140,7 @@ class Records:
             pipe.multi()
             word = Word(source, secret=secret, made=made)
             pipe.hset(keys.sources, source.name, _WORD.dump_json(word))
+            pipe.zincrby(keys.lane.ticks, 1, slug)  # the clock is to look at it
 
         await self.redis.transaction(step, keys.article, keys.sources)
 
@@ -160,6 +161,7 @@ class Records:
                     word = changed(listed)
                     pipe.multi()
                     pipe.hset(keys.sources, name, _WORD.dump_json(word))
+                    pipe.zincrby(keys.lane.ticks, 1, slug)
                     return word
             raise NoSuchSource(name)
 
@@ -188,6 +190,7 @@ class Records:
         async with self.redis.pipeline(transaction=True) as step:
             step.hdel(keys.sources, name)
             step.hdel(keys.pulled, name, name + _SEEN)
+            step.zincrby(keys.lane.ticks, 1, slug)
             await step.execute()
 
     async def stands(self, slug: str) -> dict[str, Stand]:
