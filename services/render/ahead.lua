@@ -15,7 +15,6 @@ local facts = redis.call("HMGET", KEYS[1], "version", "version_chain")
 if (facts[1] or "0") ~= ARGV[1] or (facts[2] or "") ~= ARGV[2] then
     return 0
 end
-redis.call("HLEN", KEYS[2])
 for n = 3, #ARGV, 2 do
     redis.call("HSET", KEYS[2], ARGV[n], ARGV[n + 1])
 end

@@ -29,7 +29,7 @@
 --         others now), body (ref, if it changed), updated (unless never published), due and overdue
 --         (when the next change is, unless none is promised),
 --         updates [[update_id, ref, version, version of its last note or 0, number if it is a key
---         event, else 0]], superseded [field], pages [[page, refs]],
+--         event, else 0; below 0 if it can't be in that list from before]], superseded [field], pages [[page, refs]],
 --         quarantined (lines for KEYS[13]: those of the new events; with replace, all), acks [[entry, seq]]
 --
 -- from = to and not replace: nothing to commit, only wake-ups to ack.
@@ -43,20 +43,27 @@ local plan = cjson.decode(ARGV[8])
 
 local article = redis.call("HMGET", KEYS[1], "seq", "version", "version_chain", "rev")
 local last = redis.call("LINDEX", KEYS[2], to - 1)
+-- What is written is looked at first: a key of another type must fail before the first write.
 redis.call("HLEN", KEYS[3])
-redis.call("HLEN", KEYS[4])
+if #plan.updates == 0 then redis.call("HLEN", KEYS[4]) end -- else bytes_are_there looks
 redis.call("HLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("XLEN", KEYS[7])
 redis.call("XLEN", KEYS[8])
 redis.call("ZCARD", KEYS[9])
 redis.call("ZCARD", KEYS[10])
-redis.call("ZCARD", KEYS[11])
-redis.call("ZCARD", KEYS[12])
-redis.call("HLEN", KEYS[13])
+local only_new = not plan.replace and not plan.killed and #plan.updates > 0
+for _, item in ipairs(plan.updates) do
+    only_new = only_new and item[4] < 0 and item[5] < 0
+end
+if not only_new then
+    redis.call("ZCARD", KEYS[11])
+    redis.call("ZCARD", KEYS[12])
+end
+local marks = redis.call("HGET", KEYS[13], slug) or ""
 redis.call("ZCARD", KEYS[14])
 redis.call("ZCARD", KEYS[15])
-redis.call("ZCARD", KEYS[16])
+local overdue = redis.call("ZSCORE", KEYS[16], slug)
 
 local seq, version = tonumber(article[1] or "0"), tonumber(article[2] or "0")
 local rev = tonumber(article[4] or plan.rev)
@@ -85,7 +92,7 @@ end
 local function list(key, score, update_id)
     if score > 0 then
         redis.call("ZADD", key, score, update_id)
-    else
+    elseif score == 0 then
         redis.call("ZREM", key, update_id)
     end
 end
@@ -95,13 +102,12 @@ local function expect_news()
     if not plan.due then
         redis.call("ZREM", KEYS[14], slug)
         redis.call("ZREM", KEYS[15], slug)
-        redis.call("ZREM", KEYS[16], slug)
+        if overdue then redis.call("ZREM", KEYS[16], slug) end
         return
     end
     redis.call("ZADD", KEYS[14], plan.due, slug)
-    local since = redis.call("ZSCORE", KEYS[16], slug)
-    if not since or tonumber(since) ~= tonumber(plan.overdue) then
-        redis.call("ZREM", KEYS[16], slug)
+    if not overdue or tonumber(overdue) ~= tonumber(plan.overdue) then
+        if overdue then redis.call("ZREM", KEYS[16], slug) end
         redis.call("ZADD", KEYS[15], plan.overdue, slug)
     end
 end
@@ -137,18 +143,17 @@ if result == "committed" then
     for _, field in ipairs(plan.superseded) do
         redis.call("HDEL", KEYS[4], field)
     end
-    local marks = redis.call("HGET", KEYS[13], slug) or ""
     -- Events that had no effect have one now, or the other way round: versions that readers
     -- have seen are no longer what they were.
     local refolded = plan.replace and from > 0 and marks ~= plan.quarantined
     if refolded then
         redis.call("HINCRBY", KEYS[3], "refolded", 1)
     end
-    marks = (plan.replace and "" or marks) .. plan.quarantined
-    if marks ~= "" then
-        redis.call("HSET", KEYS[13], slug, marks)
-    else
+    local left = (plan.replace and "" or marks) .. plan.quarantined
+    if left == "" and marks ~= "" then
         redis.call("HDEL", KEYS[13], slug)
+    elseif left ~= marks then
+        redis.call("HSET", KEYS[13], slug, left)
     end
     redis.call("HSET", KEYS[3], "version", to, "chain", ARGV[5], "rev", plan.rev, "head", ARGV[6])
     redis.call("HSET", KEYS[1], "version", to, "version_chain", ARGV[5], "rev", plan.rev)

@@ -54,8 +54,8 @@ class Writes:
     fields *superseded* go. *body* is None where it stays; *replace* says that all that was there
     is void; *force*, that it may be of a newer fold revision. *traceparent* goes into the
     outbox, if the events are in a trace; *was*, there too, says what section and tags were, if they
-    are others now. *failed* says why events could not be folded: of the new ones, or of all with
-    *replace*.
+    are others now. *posted_before* counts the updates that there were. *failed* says why events
+    could not be folded: of the new ones, or of all with *replace*.
     """
 
     head: Head
@@ -69,6 +69,7 @@ class Writes:
     force: bool = False
     traceparent: str | None = None
     was: bytes = b""
+    posted_before: int = 0
     failed: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -105,6 +106,7 @@ def continuing(
         superseded=(*old, *_passed_over(folded.head, updates, entries)),
         kinds=_kinds(entries),
         was=_was(before.head, folded.head),
+        posted_before=before.head.posted,
         failed=folded.failed,
     )
 
@@ -154,10 +156,7 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
         "kinds": ",".join(writes.kinds),
         "group": group,
         "updates": [
-            (
-                *(each.update_id, update_ref(each), each.changed.version),
-                *(each.noted, each.number if each.key_event else 0),
-            )
+            (each.update_id, update_ref(each), each.changed.version, *_listed(each, writes))
             for each in writes.updates
         ],
         "superseded": writes.superseded,
@@ -176,6 +175,15 @@ def plan(writes: Writes, group: str, acks: Iterable[tuple[str, int]]) -> bytes:
     if promise := promise_of(writes.head):
         facts |= {"due": _milliseconds(promise.due), "overdue": _milliseconds(promise.overdue)}
     return orjson.dumps(facts)
+
+
+def _listed(update: Update, writes: Writes) -> tuple[int, int]:
+    """Return where *update* stands among those noted and the key events.
+
+    0 takes it out; below that it never was there, as nothing is said of it before this commit.
+    """
+    out = -1 if writes.replace or update.number > writes.posted_before else 0
+    return update.noted or out, update.number if update.key_event else out
 
 
 def latest_score(head: Head) -> int | None:
