@@ -28,6 +28,8 @@ BENCHMARKS = {
     "pages": "benchmarks.pages",
     "cost": "benchmarks.cost",
     "start": "benchmarks.start",
+    "memory": "benchmarks.memory",
+    "render": "benchmarks.render",
     "rebuild": "benchmarks.rebuild",
 }
 BAR = 20

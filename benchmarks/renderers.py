@@ -69,7 +69,7 @@ async def _on(
         found: dict[int, list[Pace]] = {many: [] for many in RENDERERS}
         for turn in range(ROUNDS + 1):  # the first is to warm up
             for many in RENDERERS:
-                async with _standing(url, many) as pids:
+                async with halted(url, many) as pids:
                     pace = await _round(newsroom, f"r{turn}-{many}", pids, engines)
                 tell(f"{what}, {many} renderers: {pace.commits:.0f} commits a second")
                 if turn:
@@ -90,33 +90,35 @@ async def _round(
             await asyncio.gather(*(newsroom.file(event(slug=slug)) for slug in some))
         before = used(renderers), used(engines)
         began = time.monotonic()
-        _all(renderers, signal.SIGCONT)
-        await _until_rendered(newsroom.redis, newsroom)
+        tell_all(renderers, signal.SIGCONT)
+        await until_rendered(newsroom)
         seconds += time.monotonic() - began
-        _all(renderers, signal.SIGSTOP)
+        tell_all(renderers, signal.SIGSTOP)
         render += used(renderers) - before[0]
         engine += used(engines) - before[1]
         commits += len(slugs)
     return Pace(commits / seconds, render / commits * 1e3, engine / commits * 1e3)
 
 
-async def _until_rendered(redis: Redis, newsroom: Newsroom) -> None:
+async def until_rendered(newsroom: Newsroom) -> None:
+    """Wait until no article is behind."""
+
     async def is_rendered() -> bool:
-        return not sum(lane.many for lane in await read_behind(redis, newsroom.lanes))
+        return not sum(lane.many for lane in await read_behind(newsroom.redis, newsroom.lanes))
 
     await until(is_rendered, LIMIT_SECONDS)
 
 
 @asynccontextmanager
-async def _standing(url: str, many: int) -> AsyncIterator[list[int]]:
+async def halted(url: str, many: int) -> AsyncIterator[list[int]]:
     """Start renderers, let them come to the lanes, and halt them."""
-    with _processes(url, many) as pids:
+    with processes(url, many) as pids:
         async with connect(url) as redis:
             newsroom = await open_newsroom(redis, LANES)
             await newsroom.file(published(slug=f"first-{pids[0]}"))
-            await _until_rendered(redis, newsroom)
+            await until_rendered(newsroom)
             await _until_all_read(redis, newsroom, pids)
-        _all(pids, signal.SIGSTOP)
+        tell_all(pids, signal.SIGSTOP)
         yield pids
 
 
@@ -136,7 +138,8 @@ async def _readers(redis: Redis, stream: str) -> set[int]:
 
 
 @contextmanager
-def _processes(url: str, many: int) -> Iterator[list[int]]:
+def processes(url: str, many: int) -> Iterator[list[int]]:
+    """Run renderers; yield their pids."""
     environ = os.environ | {"WRITETHRU_REDIS_URL": url, "WRITETHRU_LOG_LEVEL": "error"}
     command = [sys.executable, "-m", "services.render"]
     started = [subprocess.Popen(command, env=environ) for _ in range(many)]
@@ -148,7 +151,8 @@ def _processes(url: str, many: int) -> Iterator[list[int]]:
             process.wait()
 
 
-def _all(pids: Sequence[int], number: signal.Signals) -> None:
+def tell_all(pids: Sequence[int], number: signal.Signals) -> None:
+    """Send a signal to each of *pids*."""
     for pid in pids:
         os.kill(pid, number)
 
