@@ -208,8 +208,8 @@ def _size(name: str) -> int:
 
 
 def test_script_and_style_are_light():
-    assert _size("article") < 4096
-    assert _size("front") < 4096
+    assert _size("article") < 4_000
+    assert _size("front") < 4_000
     assert _size("page") < 4096
 
 
