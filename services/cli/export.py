@@ -31,7 +31,7 @@ from services.cli.transfer import (
 )
 from services.ingest.desk import Desk
 from shared.runtime.installation import SCHEMA, Installation
-from shared.runtime.keys import API_KEYS
+from shared.runtime.keys import API_KEYS, SUBSCRIPTIONS
 from shared.runtime.ledgers import Ledgers
 
 ENTRIES_A_READ = 200
@@ -57,8 +57,9 @@ def command(
 ) -> None:
     """Write the whole installation to a file: every article's ledger, and the API keys.
 
-    It may run while the stack does; each article is exported as it stands at its turn. The
-    installation's key, by which events that are sent again are known, goes into a file of its own.
+    Subscriptions to webhooks are not in it. It may run while the stack does; each article is
+    exported as it stands at its turn. The installation's key, by which events that are sent again
+    are known, goes into a file of its own.
     Both can be read by you only: they hold copy that was withdrawn or is not out yet.
     """
     if file.endswith(".zst"):
@@ -81,6 +82,7 @@ async def _export(
     async with installation(redis_url, data_dir) as (redis, here):
         with _opened(file) as out:
             end = await _write(redis, here, out, with_key=with_key)
+        subscriptions = int(await redis.hlen(SUBSCRIPTIONS))
         if key_file is not None:
             with _replaced(key_file) as secret:
                 secret.write(here.key.hex().encode() + b"\n")
@@ -92,7 +94,14 @@ async def _export(
         said += f"the installation's key is in {key_file}"
     else:
         said += "without the installation's key: see --with-key and --key-file"
-    Console(stderr=True).print(said, highlight=False, soft_wrap=True)
+    tell = Console(stderr=True)
+    tell.print(said, highlight=False, soft_wrap=True)
+    if subscriptions:
+        said = f"not in it: {counted(subscriptions, 'subscription')} to webhooks, as a copy must "
+        said += (
+            "not tell partners what the original tells; subscribe them where they are to be told"
+        )
+        tell.print(said, highlight=False, soft_wrap=True)
 
 
 async def _write(redis: Redis, here: Installation, out: BinaryIO, *, with_key: bool) -> End:

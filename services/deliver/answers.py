@@ -45,13 +45,14 @@ from shared.runtime.problems import MEDIA_TYPE, problem, seconds_after
 _ARTICLE = re.compile(r"/articles/([a-z0-9-]{1,128})(?:[./]|$)")
 #: Whether there is something may depend on a key.
 _KEYED = re.compile(r"/articles/[^/]+/versions|/v1/")
+_NO_MARK = Mark()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A representation, ready to be sent to any number of readers. *format* is for the metrics.
 
-    *keys* are those by which shared caches let go of it.
+    *keys* are those by which shared caches let go of it; *mark* is the article's, if it is of one.
     """
 
     body: bytes
@@ -62,6 +63,7 @@ class Answer:
     keeping: Keeping = LIVE
     keys: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark = _NO_MARK
 
     @property
     def size(self) -> int:
@@ -76,8 +78,9 @@ def representation(head: Head, how: Format, body: str | bytes) -> Answer:
     status = 410 if head.status == "killed" else 200
     # Its page shows headlines of other articles, too.
     keys = (key_of(head.slug), BESIDE) if how is HTML else (key_of(head.slug),)
-    etag = strong(Mark(head.version, short(head.chain)), how.name, data)
-    return Answer(data, how.media_type, how.name, status, etag, keeping, keys)
+    mark = Mark(head.version, short(head.chain))
+    etag = strong(mark, how.name, data)
+    return Answer(data, how.media_type, how.name, status, etag, keeping, keys, mark=mark)
 
 
 def listing(how: Format, body: str | bytes) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from services.deliver.core import frames
 from services.deliver.core.cursors import mark_id
-from services.deliver.kept import Kept
+from services.deliver.kept import KeptAt
 from services.deliver.reading import Reading
 from services.deliver.standing import Standings
 from shared.article.article import Head, Mark
@@ -40,6 +40,11 @@ class News:
     filed: float | None = None
 
     @property
+    def mark(self) -> Mark:
+        """Where a reader is who has been told."""
+        return self.to
+
+    @property
     def size(self) -> int:
         """Bytes, with some for the rest."""
         return len(self.document) + len(self.frame) + 2_048
@@ -64,7 +69,7 @@ class ChangeFeed:
         self._reading = reading
         self._standings = standings
         self._write = write
-        self._kept: Kept[News] = Kept(KEPT_BYTES, "changes")
+        self._kept: KeptAt[News] = KeptAt(KEPT_BYTES, "changes")
 
     async def since(self, slug: str, since: Mark) -> News:
         """Return what a reader at *since* lacks.
@@ -78,10 +83,8 @@ class ChangeFeed:
         standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
-        news = await self._kept.get((slug, since, stand), lambda: self.fresh(slug, since))
-        if news.to != stand.mark and news.to.version <= stand.mark.version:
-            # A failover came between, and what is kept is of what there was after it.
-            return await self.fresh(slug, since)
+        news = await self._kept.at(stand, (slug, since), lambda: self.fresh(slug, since))
+        standing.showed(news.mark)
         return news
 
     async def fresh(self, slug: str, since: Mark) -> News:

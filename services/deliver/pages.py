@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from starlette.exceptions import HTTPException
 
 from services.deliver.answers import Answer, representation, withdrawal
 from services.deliver.changes import unknown
 from services.deliver.core.negotiation import FEEDS, FRAGMENT, HTML, JSON, Format
-from services.deliver.kept import Kept
+from services.deliver.kept import KeptAt
 from services.deliver.latest import Latest, shown
-from services.deliver.reading import Reading, Stand
+from services.deliver.reading import Reading
 from services.deliver.requests import checked_update_id, unknown_update
 from services.deliver.standing import Standings
 from shared.article.article import PAGE_SIZE, Article, Head, Mark, Update, newest_numbers
@@ -35,31 +35,26 @@ class Pages:
         self._latest = latest
         self._standings = standings
         self._public_url = public_url
-        self._kept: Kept[Answer] = Kept(KEPT_BYTES, "pages")
+        self._kept: KeptAt[Answer] = KeptAt(KEPT_BYTES, "pages")
 
     async def article(self, slug: str, how: Format) -> Answer:
         """Return the article now, as *how*; a killed one's 410."""
-        stand = await self._stand(slug)
         if how is FRAGMENT:
-            return await self._kept.get((slug, stand, how.name), lambda: self._fragment(slug))
+            return await self._at(slug, how.name, lambda: self._fragment(slug))
         if how is not HTML:
-            key = slug, stand, how.name
-            return await self._kept.get(key, lambda: self._written(slug, how))
+            return await self._at(slug, how.name, lambda: self._written(slug, how))
         beside = await self._latest.beside(slug)
-        page = slug, stand, how.name, shown(beside)
-        return await self._kept.get(page, lambda: self._newest(slug, beside))
+        wish = how.name, shown(beside)
+        return await self._at(slug, wish, lambda: self._newest(slug, beside))
 
     async def updates(self, slug: str, number: int, how: Format) -> Answer:
         """Return page *number* of the updates, which is HTML; a killed article's 410 is *how*."""
-        stand = await self._stand(slug)
-        key = slug, stand, number, how.name
-        return await self._kept.get(key, lambda: self._updates(slug, number, how))
+        return await self._at(slug, (number, how.name), lambda: self._updates(slug, number, how))
 
     async def corrections(self, slug: str, how: Format) -> Answer:
         """Return all corrections and retractions, as HTML or JSON; a killed article's 410."""
-        stand = await self._stand(slug)
-        key = slug, stand, "corrections", how.name
-        return await self._kept.get(key, lambda: self._corrections(slug, how))
+        wish = "corrections", how.name
+        return await self._at(slug, wish, lambda: self._corrections(slug, how))
 
     async def elsewhere(self, slug: str, how: Format) -> Answer | None:
         """Return a killed article's 410; None where there is nothing to say at this address."""
@@ -85,13 +80,15 @@ class Pages:
         page = "" if among_newest else f"/pages/{update.page}"
         return f"/articles/{slug}{page}#u-{update_id}"
 
-    async def _stand(self, slug: str) -> Stand:
+    async def _at(self, slug: str, wish: Hashable, make: Callable[[], Awaitable[Answer]]) -> Answer:
         standing, asked = self._standings.of(slug), monotonic()
         stand = await self._reading.stand(slug)
         standing.read(stand, asked)
         if stand is None:
             raise unknown(slug)
-        return stand
+        answer = await self._kept.at(stand, (slug, wish), make)
+        standing.showed(answer.mark)
+        return answer
 
     async def _window(self, slug: str, numbers: Callable[[Head], Sequence[int]]) -> Window:
         async with self._reading.patience():

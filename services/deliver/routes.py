@@ -73,6 +73,8 @@ Disallow: /articles/*/live
 Disallow: /articles/*/changes
 Disallow: /articles/*/versions
 """
+#: What robots would be refused they need not ask for, and the sitemap least of all.
+_NO_ROBOTS = "User-agent: *\nDisallow: /\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +231,9 @@ class Routes:
 
     async def robots(self, request: Request) -> Response:
         """Keep robots off the streams, where they would wait for ever; name them the sitemap."""
-        robots = f"{ROBOTS}\nSitemap: {self.public_url}/sitemap-news.xml\n".encode()
-        return await respond(request, _file(robots, TEXT.media_type, LIVE))
+        keyed = self.lending.readers is not None
+        robots = _NO_ROBOTS if keyed else f"{ROBOTS}\nSitemap: {self.public_url}/sitemap-news.xml\n"
+        return await respond(request, _file(robots.encode(), TEXT.media_type, LIVE))
 
     async def healthy(self, _request: Request) -> Response:
         """Say that the process lives; nothing else is looked at."""

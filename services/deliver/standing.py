@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 from services.deliver.hub import Hub
 from services.deliver.outbox import Entry
 from services.deliver.reading import Stand
+from shared.article.article import Mark
 from shared.runtime.clock import monotonic
 
 #: What an article's page shows of others may be so old, but for a kill.
@@ -36,6 +37,15 @@ class Standing:
         elif self.stand == stand:
             self.confirmed = max(self.confirmed, asked)
         else:
+            self.end()
+
+    def showed(self, mark: Mark) -> None:
+        """Take note that what was made meanwhile is of *mark*: of another one, it doesn't hold.
+
+        Else what an engine had before a failover would be shown for as long as the one that took
+        over stands where the article stood when it was asked about.
+        """
+        if self.stand is not None and self.stand.mark != mark:
             self.end()
 
     def end(self) -> None:

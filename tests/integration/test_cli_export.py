@@ -20,7 +20,7 @@ from shared.contract.events import parse_event
 from shared.runtime import api_keys
 from shared.runtime.engine import Engine
 from shared.runtime.installation import open_installation
-from shared.runtime.keys import API_KEYS, RENDER_GROUP
+from shared.runtime.keys import API_KEYS, RENDER_GROUP, SUBSCRIPTIONS
 from shared.runtime.redis import connect
 from shared.runtime.snapshots import Snapshots
 from tests.builders import SLUG, closed, corrected, killed, posted, published
@@ -290,6 +290,16 @@ async def test_an_export_that_has_the_key_in_it_is_enough(newsroom, engine, else
     # then the installation has that key
     async with connect(elsewhere.url) as redis:
         assert (await open_newsroom(redis, LANES)).key == newsroom.key
+
+
+async def test_an_export_says_that_it_leaves_subscriptions_out(newsroom, engine, tmp_path):
+    await newsroom.redis.hset(SUBSCRIPTIONS, mapping={"a": "{}", "b": "{}"})
+
+    path = tmp_path / "out.ndjson"
+    status, _, said = await writethru("export", str(path), "--redis-url", engine.url)
+
+    assert status == 0
+    assert "not in it: 2 subscriptions to webhooks" in said.splitlines()[1]
 
 
 async def test_a_data_folder_is_made_for_an_import(newsroom, engine, tmp_path):

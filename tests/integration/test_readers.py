@@ -54,6 +54,8 @@ async def test_nothing_is_told_to_who_has_no_key(keyed: Newsstand) -> None:
     assert wrong.status_code == 401
     for path in ("/healthz", "/readyz", "/robots.txt"):
         assert (await keyed.get(path)).status_code == 200, path
+    # and robots are not sent to what they would be refused
+    assert (await keyed.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
 
 
 async def test_a_key_opens_what_it_is_for_and_nothing_may_be_kept_for_others(
