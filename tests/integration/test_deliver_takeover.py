@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -29,8 +30,12 @@ class Engines:
 
     async def holds(self) -> Held:
         """Return all but the outboxes, so that nobody hears of a change between two of them."""
-        keys = [key for key in await self.redis.keys() if not key.endswith(b":changes")]
-        return {key: await self.redis.dump(key) for key in keys}
+        keys: Any = await self.redis.keys()
+        dumps: dict[bytes, Any] = {}
+        for key in keys:
+            if not key.endswith(b":changes"):
+                dumps[key] = await self.redis.dump(key)
+        return dumps
 
     async def become(self, held: Held) -> None:
         gone = (await self.holds()).keys() - held.keys()
