@@ -30,7 +30,7 @@ COMMANDS = {
     "File and read": ("publish", "page", "diff", "watch", "fold"),
     "Say who may publish": ("keys",),
     "Look at what waits": ("held", "quarantine"),
-    "Tell others": ("subscriptions",),
+    "Bring in and tell others": ("sources", "subscriptions"),
     "See how it is": ("status", "doctor"),
     "Check what is stored": ("verify", "rebuild", "redact"),
     "Keep and move": ("archive", "export", "import"),

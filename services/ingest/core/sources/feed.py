@@ -104,12 +104,9 @@ def _xml_feed(document: Document) -> Iterator[Entry]:
         raise Unreadable(f"it has more than {MAX_MARKS:,} tags; name a feed that is shorter")
     if body is not document.body:  # what it says of its coding is not so any more
         body = _undeclared(body)
-    headers = {"content-location": document.url}
+    # prose.py cleans, and resolves. An address to begin with would go into ids, too.
     found: Any = feedparser.parse(
-        io.BytesIO(body),
-        response_headers=headers,
-        sanitize_html=False,  # prose.py does both
-        resolve_relative_uris=False,
+        io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False
     )
     if not found.entries and not found.get("version"):
         raise Unreadable("it is no feed: neither RSS nor Atom nor JSON Feed")
@@ -120,7 +117,7 @@ def _xml_feed(document: Document) -> Iterator[Entry]:
 def _of_xml(entry: Mapping[str, Any], document: Document) -> Entry:
     # Not by [] or `in`: to feedparser what was published is updated as well, with a warning.
     facts = dict(entry)
-    link, title = said(facts, "link"), said(facts, "title")
+    link, title = _link(facts), said(facts, "title")
     content = _content(facts)
     body, html = said(content, "value"), content.get("type", _HTML) != "text/plain"
     named = facts.get("authors") or [{"name": facts.get("author")}]
@@ -135,6 +132,12 @@ def _of_xml(entry: Mapping[str, Any], document: Document) -> Entry:
         edited=moment(facts.get("updated")),
         authors=people(said(each, "name") for each in named if isinstance(each, dict)),
     )
+
+
+def _link(facts: Mapping[str, Any]) -> str:
+    """Return the link; to feedparser an RSS entry's id is one as well, whatever it is."""
+    link = said(facts, "link")
+    return link if is_address(link) or link != said(facts, "id") else ""
 
 
 def _content(facts: Mapping[str, Any]) -> dict[str, Any]:
