@@ -34,7 +34,7 @@ from shared.runtime.durability import levels_of
 from shared.runtime.lanes import Lanes
 
 _T = TypeVar("_T")
-_HEADINGS = ("SOURCE", "KIND", "STATE", "PULLED", "FILED", "FROM")
+_HEADINGS = ("SOURCE", "KIND", "STATE", "PULLED", "NEXT", "FILED", "FROM")
 _WIDTH = 80
 
 
@@ -71,7 +71,12 @@ class Desk:
     async def facts(self, slug: str) -> list[dict[str, Any]]:
         """Return what is shown of each source of an article."""
         listed, stands = await self.records.everyone(slug), await self.records.stands(slug)
-        return [shown.facts(each, stands[each.source.name]) for each in listed]
+        names = [each.source.name for each in listed]
+        due = await self.records.due(slug, names)
+        return [
+            shown.facts(each, stands[name], due.get(name))
+            for name, each in zip(names, listed, strict=True)
+        ]
 
     async def tried(self, slug: str, name: str) -> list[Envelope]:
         """Return what a run would file. Raises Failure."""
@@ -169,18 +174,30 @@ def lines_of(found: Sequence[dict[str, Any]], now: datetime) -> Iterator[str]:
 
 def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:
     ran = ago(each["ran_at"], now)
-    return each["name"], each["kind"], each["state"], ran, str(each["filed"]), each["from"]
+    due = ahead(each["next_at"], now)
+    return each["name"], each["kind"], each["state"], ran, due, str(each["filed"]), each["from"]
 
 
 def ago(time: str | None, now: datetime) -> str:
     """Say how long ago *time* is, in its largest unit."""
     if time is None:
         return "never"
-    seconds = max(0, int((now - parse_rfc3339(time)).total_seconds()))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
+    return f"{_span((now - parse_rfc3339(time)).total_seconds())} ago"
+
+
+def ahead(time: str | None, now: datetime) -> str:
+    """Say in how long *time* is; a dash where nothing is planned."""
+    if time is None:
+        return "–"
+    return f"in {_span((parse_rfc3339(time) - now).total_seconds())}"
+
+
+def _span(length: float) -> str:
+    seconds = max(0, int(length))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _cut(text: str) -> str:

@@ -205,7 +205,7 @@ def test_a_headline_that_changes_alone_is_revised():
     (event,) = events([other], {step.name: step.seen})
 
     assert event["type"] == "writethru.update.revised"
-    assert parse_event(event)
+    assert parse_event(event).update_id == step.events[0]["data"]["update_id"]
 
 
 def test_entries_are_filed_oldest_first_whatever_their_order():

@@ -78,7 +78,7 @@ def test_what_is_withdrawn_at_its_source_is_retracted_once_and_never_posted(stat
 
     (event,) = back.events
     assert event["type"] == "writethru.update.retracted"
-    assert parse_event(event)
+    assert parse_event(event).update_id == step.events[0]["data"]["update_id"]
     assert list(READER.steps(gone, {step.name: back.seen})) == []
     assert [each for each in READER.steps(gone, {}) if each.events] == []
 

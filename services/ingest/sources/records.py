@@ -7,9 +7,9 @@ How far it was pulled is apart: losing that costs work, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -199,6 +199,16 @@ class Records:
         names = [each.source.name for each in await self.everyone(slug)]
         found: Any = await self.redis.hmget(keys.pulled, names) if names else []
         return {name: _stand(said) for name, said in zip(names, found, strict=True)}
+
+    async def due(self, slug: str, names: Sequence[str]) -> dict[str, datetime]:
+        """Return when those of *names* are pulled next that the clock has planned."""
+        ticks = self.keys(slug).lane.ticks
+        async with self.redis.pipeline(transaction=False) as asked:
+            for name in names:
+                asked.zscore(ticks, f"{slug} {name}")
+            found = await asked.execute()
+        times = zip(names, found, strict=True)
+        return {name: datetime.fromtimestamp(at / 1e3, UTC) for name, at in times if at}
 
     async def stand(self, slug: str, source: Source) -> tuple[Stand, dict[str, Seen]]:
         """Return how far *source* was pulled: not at all, if that was another address or kind."""

@@ -10,8 +10,8 @@ from services.ingest.sources.settling import Outcome
 from shared.article.dates import rfc3339
 
 
-def facts(listed: Listed, stand: Stand) -> dict[str, Any]:
-    """Return what there is to say of a source; its secret is not."""
+def facts(listed: Listed, stand: Stand, due: datetime | None) -> dict[str, Any]:
+    """Return what there is to say of a source, which is *due* next; its secret is not."""
     source = listed.source
     same = (stand.kind, stand.url) == (source.kind, source.url)
     known = stand if same else Stand()
@@ -24,6 +24,7 @@ def facts(listed: Listed, stand: Stand) -> dict[str, Any]:
         "state": state(listed, known),
         "ran_at": _time(known.ran),
         "succeeded_at": _time(known.succeeded),
+        "next_at": None if listed.word.paused else _time(due),
         "failures": known.failures,
         "reason": known.reason or None,
         "refused": known.refused or None,
