@@ -7,19 +7,21 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 import orjson
 from rich.console import Console
 from typer import Exit, Option
 
-from services.cli import coverage, foreground
+from services.cli import coverage, foreground, second_act
 from services.cli.failure import Failure
 from services.cli.options import address, is_set, listening, settings
 from services.cli.sending import Sender
 from services.cli.stack import Plan, Stack, refusal, running
+from services.cli.telling import one_line
 from services.cli.terminal import STYLES, put, show
+from services.cli.wire import Wire, serving
 from shared.article.dates import parse_rfc3339
 from shared.runtime.clock import monotonic, now
 from shared.runtime.settings import Listen
@@ -42,7 +44,8 @@ def command(
 ) -> None:
     """See it work: start everything, and watch a sample coverage in your browser.
 
-    Engine, ingest, render and deliver run until Ctrl-C, on data that is thrown away in the end.
+    Then an article that updates itself, from a wire that the demo serves. Engine, ingest, render
+    and deliver run until Ctrl-C, on data that is thrown away in the end.
     """
     demo = _Demo(Console(stderr=once), once, speed)
     if (stopped := foreground.run(demo.run)) and once:
@@ -73,8 +76,25 @@ class _Demo:
             return
         show(self.console)
         self._say("the coverage is complete, and the page stays open; Ctrl-C stops everything")
-        self._say(f"to file your own: writethru publish FILE --to {stack.ingest}")
-        await asyncio.get_running_loop().create_future()
+        async with serving(HOST) as wire:
+            await self._second_act(stack, wire)
+            self._say(f"to file your own: writethru publish FILE --to {stack.ingest}")
+            await asyncio.get_running_loop().create_future()
+
+    async def _second_act(self, stack: Stack, wire: Wire) -> None:
+        """Open an article that lives from a wire, and tell what is pulled from there."""
+        cadence = max(1, round(second_act.CADENCE_SECONDS / self.speed))
+        page = f"{stack.deliver}/articles/{second_act.SLUG}"
+        async with Sender(stack.ingest) as sender:
+            version = await _file(sender, second_act.opening(wire.url, cadence))
+        await _rendered(page, version)
+        self._say(f"nobody files for the next one: it is pulled from a wire every {cadence} s")
+        self._invite(page)
+        act = second_act.SecondAct(wire, page, cadence)
+        await act.play(self._tell_pulled)
+        show(self.console)
+        late = f"after {act.overdue_seconds} s without news its page says so"
+        self._say(f"the wire has fallen silent; {late}")
 
     async def _play(self, stack: Stack) -> str:
         """File the coverage, and return its article's slug when the page has it all."""
@@ -112,6 +132,11 @@ class _Demo:
             f"  {coverage.gist(event)}",
         )
 
+    def _tell_pulled(self, update: dict[str, Any]) -> None:
+        at = now().astimezone()
+        word = (f"{'pulled':<18}", "blue")
+        show(self.console, (f"  {at:%H:%M:%S}  ", "dim"), word, f"  {one_line(update['text'])}")
+
     def _say(self, line: str) -> None:
         show(self.console, f"writethru: {line}")
 
@@ -123,6 +148,7 @@ def _plan(folder: Path) -> Plan:
         deliver_listen=listening(HOST, deliver),
         public_url=address(Listen(host=HOST, port=deliver)),
         no_auth="true",
+        outbound_allow=f"{HOST}/32",  # where the wire of the second act is, and nowhere else
         log_level=None if is_set("log_level") else "warning",
     )
     return Plan(chosen, folder / "data")

@@ -54,4 +54,4 @@ class Overdue:
         places = [lane.promised, lane.overdue, keys.article, lane.changes]
         if await self._script.run(self._redis, places, words):
             count("writethru_overdue_total")
-            _log.warning("article.overdue", article=slug, version=head.version)
+            _log.info("article.overdue", article=slug, version=head.version)

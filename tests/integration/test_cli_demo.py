@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.cli import coverage
+from services.cli import coverage, second_act, wire
 from services.cli.fold import file, page
 from services.cli.forms import Format
 from services.cli.reading import read
@@ -74,9 +74,19 @@ def test_it_plays_the_coverage_as_if_it_were_filed_now_and_stays(tmp_path, demos
     article = httpx2.get(f"{address}.json", trust_env=False).json()
     assert article["version"] == len(EVENTS)
     assert article["published_at"] > max(event["time"] for event in EVENTS)
-    told = [re.sub(r"^  \S+ +", "", line) for line in demo.said().splitlines() if line[:2] == "  "]
+    first_act = demo.said().partition("the coverage is complete")[0]
+    told = [re.sub(r"^  \S+ +", "", line) for line in first_act.splitlines() if line[:2] == "  "]
     acts = [coverage.WORDS[coverage.act(event)] for event in EVENTS]
     assert [line[: len(act)] for line, act in zip(told[1:], acts, strict=True)] == acts
+
+    # and then an article that nobody files for
+    demo.saying("the wire has fallen silent")
+    second = f"{address.rpartition('/')[0]}/{second_act.SLUG}"
+    pulled = httpx2.get(f"{second}.json", trust_env=False).json()
+    assert [each["text"] for each in pulled["updates"]] == list(wire.NEWS)
+    assert {each["provenance"] for each in pulled["updates"]} == {"wire"}
+    assert [line for line in demo.said().splitlines() if f"Open  {second}" in line]
+    assert "source.failed" not in demo.said()
     assert demo.end() == 0
     assert demo.leavings() == []
 
