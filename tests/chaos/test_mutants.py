@@ -27,7 +27,7 @@ for name in MUTANTS:
             "services.ingest": [APPEND], "services.render": [["commit.lua"], ["withdraw.lua"]]
         }.items():
             for files in names:
-                Script(package, *files)
+                Script(package, *files, pipe=None)
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         print(name)

@@ -50,8 +50,8 @@ def lua(file: str, *changes: tuple[str, str]) -> Mutant:
     def apply() -> None:
         made = Script.__init__
 
-        def init(self: Script, package: str, *names: str) -> None:
-            made(self, package, *names)
+        def init(self: Script, package: str, *names: str, **more: Any) -> None:
+            made(self, package, *names, **more)
             if file in names:
                 for old, new in changes:
                     assert self.text.count(old) == 1, (file, old)
