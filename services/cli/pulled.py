@@ -94,7 +94,9 @@ class Desk:
         """Pull one source of an article, or all of them, one after another."""
         listed = [await self.records.find(slug, name)] if name else await self.all_of(slug)
         found = [each.source for each in listed]
-        return [(each.name, await self.sources.run(slug, each, tick=tick)) for each in found]
+        done = [(each.name, await self.sources.run(slug, each, tick=tick)) for each in found]
+        await self.records.look_again(slug)  # one that was gone may be back
+        return done
 
     async def all_of(self, slug: str) -> list[Any]:
         """Return all sources of an article that there is. Raises Failure."""

@@ -15,7 +15,7 @@ import structlog
 from redis.asyncio import Redis
 
 from services.ingest.core.ticks import Grid, Pulse, identity, loaded
-from services.ingest.sources.records import Records
+from services.ingest.sources.records import Records, Stand
 from shared.article.article import Head
 from shared.article.stored import load_head
 from shared.contract.sources import Source
@@ -96,8 +96,11 @@ class Planner:
         soon = max(int(now), grid.origin) + grid.jitter
         if known is None or known.source != its:
             known = Pulse(its, 0, 0)
+        stand, _ = await self.records.stand(keys.slug, source)
+        if known.failures and _succeeded_since(stand, known.since):
+            known = Pulse(its, 0, 0)  # by hand
         stays = (known.origin, known.cadence) == (grid.origin, grid.cadence)
-        if due is None and await self._gone(keys.slug, source):
+        if due is None and stand.gone:
             return
         if due is not None and stays:
             return
@@ -105,9 +108,9 @@ class Planner:
         if await self.move(keys, who, due, then, source.name, known.on(grid)):
             _log.info("source.planned", article=keys.slug, name=source.name)
 
-    async def _gone(self, slug: str, source: Source) -> bool:
-        stand, _ = await self.records.stand(slug, source)
-        return stand.gone
+
+def _succeeded_since(stand: Stand, since: int) -> bool:
+    return stand.succeeded is not None and stand.succeeded.timestamp() * 1e3 > since
 
 
 def grid_of(slug: str, head: Head | None) -> Grid | None:

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.ingest.core.ticks import Grid, Pulse, loaded
+from services.ingest.sources.records import Stand
 from services.ingest.sources.running import Outcome, Sources
 from services.ingest.ticking import LEASE_SECONDS, Clock
 from shared.article.dates import rfc3339
@@ -215,6 +216,16 @@ async def test_a_source_that_is_gone_is_asked_no_more_until_it_is_another(desk, 
     assert await desk.due() is None
     pulse = await pulse_of(desk)
     assert "410" in pulse.failure
+    # and when somebody looks who finds it gone, and then one who finds it back
+    records = desk.pulling.sources.records
+    source = Source.model_validate(FEED)
+    gone = Stand("feed", source.url, failures=1, gone=True)
+    for stand, planned in ((gone, False), (Stand("feed", source.url, succeeded=now()), True)):
+        await records.keep(SLUG, "wire", stand, None)
+        await records.look_again(SLUG)
+        await desk.at(now().timestamp() * 1e3)
+        await desk.turn()
+        assert (await desk.due() is not None) is planned
 
 
 async def test_one_that_hangs_keeps_no_other_back(desk, pulled):

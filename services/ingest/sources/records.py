@@ -219,6 +219,10 @@ class Records:
             return Stand(source.kind, source.url), {}
         return stand, _seen(found[1])
 
+    async def look_again(self, slug: str) -> None:
+        """Have the clock see what is to be pulled, as that may have changed."""
+        await self.redis.zincrby(self.keys(slug).lane.ticks, 1, slug)
+
     async def keep(
         self, slug: str, name: str, stand: Stand, seen: Mapping[str, Seen] | None
     ) -> None:
