@@ -93,14 +93,14 @@ _INGEST = (
     _may_read("zcard zrange", _LANE.dirty),
     _may_read("zcard zrange zrangebyscore", _LANE.held),
     # sources that are pulled, and how articles stand that updaters are told of
-    _may("hgetall hget hset hdel hlen watch", _ARTICLE.sources),
+    _may("hgetall hget hset hdel hlen", _ARTICLE.sources),
     _may("hmget hset hdel", _ARTICLE.pulled),
     _allowed("unwatch"),
     # and when they are pulled
     _may("zadd zincrby zrem zscore zcard zrange", _LANE.ticks, _LANE.failing),
     _may("eval evalsha hget hgetall hset hdel hlen", _ARTICLE.pulses),
     _may("eval evalsha", _LANE.failing),
-    _may("watch", _ARTICLE.article),
+    _may("watch", _ARTICLE.article, _ARTICLE.sources),
     _may_read("hget hmget", _ARTICLE.state, _ARTICLE.updates, _ARTICLE.pages),
     *_DOOR,
     _may("incrby decrby expire ttl", filed("*")),
