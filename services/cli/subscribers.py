@@ -15,6 +15,7 @@ from services.cli.failure import Failure, misused
 from services.cli.options import settings
 from services.cli.saying import say
 from services.cli.stored import installation
+from services.cli.telling import counted
 from services.deliver.core.subscription import Subscription
 from services.deliver.reading import Reading
 from services.deliver.webhooks import forms, records, shown
@@ -158,7 +159,8 @@ def described(found: dict[str, Any]) -> Iterator[str]:
     secrets = [f"until {each['expires_at']}" for each in found["secrets"] if each["expires_at"]]
     if secrets:
         yield f"two secrets, the older one {secrets[0]}"
-    yield f"waiting: {found['waiting']} articles; dead: {found['dead']} messages"
+    waiting, dead = counted(found["waiting"], "article"), counted(found["dead"], "message")
+    yield f"waiting: {waiting}; dead: {dead}"
 
 
 def attempts(found: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
