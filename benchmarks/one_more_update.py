@@ -30,7 +30,7 @@ WARM_UP = 20
 FLAT = 1.2
 #: What an update may cost, whatever there was before it, counted so that no machine is too slow for
 #: it. A command more, or a name more in what is stored with each, is for whoever adds it to defend:
-#: 20 are ingest's, who probes each key before the first write; 33 are render's, of which one reads
+#: 19 are ingest's, who probes each key before the first write; 34 are render's, of which one reads
 #: the ledger, seven look before they write, and the rest are the two scripts.
 BUDGET = {"commands": 53.5, "bytes_in": 5_100, "bytes_out": 1_250, "bytes_logged": 5_350}
 

@@ -22,10 +22,9 @@
 --
 -- ARGV[1] is the slug.
 
--- Reads first: whatever can fail, such as a key of another type, fails before the first write.
+-- Reads first: whatever can fail, such as a key of another type, fails before the first write. Whose
+-- first reads are of KEYS[1] and KEYS[3] need not look at them here: append.lua is run for each event.
 local slug, length, holding = ARGV[1], redis.call("LLEN", KEYS[4]), redis.call("HLEN", KEYS[7])
-redis.call("HLEN", KEYS[1])
-redis.call("HLEN", KEYS[3])
 redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
 redis.call("ZCARD", KEYS[8])

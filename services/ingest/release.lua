@@ -14,6 +14,8 @@
 -- {"unknown", name, ""}, {"behind", name, ""}: it waits for another, or {"lifted", name, <when it is
 -- due, in milliseconds, or inf>}.
 
+redis.call("HLEN", KEYS[1])
+redis.call("HLEN", KEYS[3])
 local holds, picked = read_holds(), nil
 local updates, outcomes = {}, {}
 for _, held in ipairs(holds) do

@@ -5,6 +5,8 @@
 --
 -- Returns the names of what was spiked, in the order of filing.
 
+redis.call("HLEN", KEYS[1])
+redis.call("HLEN", KEYS[3])
 local holds, picked = read_holds(), nil
 for _, held in ipairs(holds) do
     if held.name == ARGV[2] then picked = held end
