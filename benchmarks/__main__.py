@@ -24,6 +24,7 @@ BENCHMARKS = {
     "update": "benchmarks.one_more_update",
     "ingest": "benchmarks.ingest",
     "renderers": "benchmarks.renderers",
+    "onscreen": "benchmarks.onscreen",
     "fanout": "benchmarks.fanout",
     "pages": "benchmarks.pages",
     "cost": "benchmarks.cost",

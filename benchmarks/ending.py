@@ -39,7 +39,10 @@ async def measure(many: int) -> Ending:
     """Have one process end with *many* readers; RuntimeError if it ends with a complaint."""
     with tempfile.TemporaryDirectory() as folder:
         program = compiled("readers", Path(folder))
-        async with SERVERS[OURS](Path(folder)) as server, readers(program, server, many):
+        async with (
+            SERVERS[OURS](Path(folder)) as server,
+            readers(program, server, many, ended=True),
+        ):
             process = server.process
             before = cpu = used([process.pid])
             begun = time.monotonic()

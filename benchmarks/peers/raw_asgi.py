@@ -25,9 +25,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
     waiting: asyncio.Queue[bytes] = asyncio.Queue(100)
     _readers.add(waiting)
+    telling = asyncio.create_task(_tell(waiting, send))
     try:
-        while True:
-            event = await waiting.get()
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
     finally:
+        telling.cancel()
         _readers.discard(waiting)
+
+
+async def _tell(waiting: asyncio.Queue[bytes], send: Any) -> None:
+    while True:
+        event = await waiting.get()
+        await send({"type": "http.response.body", "body": event, "more_body": True})

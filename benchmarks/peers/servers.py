@@ -75,8 +75,8 @@ async def ours(folder: Path) -> AsyncIterator[Server]:
                 return version
 
             path = f"/articles/{SLUG}/live"
-            with _running([sys.executable, "-m", "services.deliver"], environ) as process:
-                await _listens(port)
+            with running([sys.executable, "-m", "services.deliver"], environ) as process:
+                await listens(port)
                 yield Server(process, port, path, publish, by_version=True)
 
 
@@ -84,7 +84,7 @@ async def ours(folder: Path) -> AsyncIterator[Server]:
 async def floor(folder: Path) -> AsyncIterator[Server]:
     """Send a buffer to each socket, in C."""
     port, program = free_port(), compiled("floor", folder)
-    with _running([str(program), str(port)]) as process:
+    with running([str(program), str(port)]) as process:
         async with _posting(process, port, "/", "/live") as server:
             yield server
 
@@ -97,7 +97,7 @@ async def raw_asgi(folder: Path) -> AsyncIterator[Server]:
     words = ("--port", str(port), "--lifespan", "off", "--log-level", "error", "--no-access-log")
     command = [sys.executable, "-m", "uvicorn", "benchmarks.peers.raw_asgi:app", *words]
     command += ["--timeout-keep-alive", "600"]
-    with _running(command) as process:
+    with running(command) as process:
         async with _posting(process, port, "/", "/live") as server:
             yield server
 
@@ -126,7 +126,7 @@ async def nchan(folder: Path) -> AsyncIterator[Server]:
         }}
     """)
     command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    with _running(command) as process:
+    with running(command) as process:
         async with _posting(process, port, "/pub", "/live") as server:
             yield server
 
@@ -160,7 +160,7 @@ def compiled(name: str, folder: Path) -> Path:
 async def _posting(
     process: subprocess.Popen[bytes], port: int, to: str, path: str
 ) -> AsyncIterator[Server]:
-    await _listens(port)
+    await listens(port)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = (
         b'{"article":"harbour-bridge","text":"' + TEXT.encode().ljust(MESSAGE_BYTES, b".") + b'"}'
@@ -192,7 +192,7 @@ async def _posting(
 MESSAGE_BYTES = 1_400
 
 
-class _running:  # noqa: N801 -- used as a function
+class running:  # noqa: N801 -- used as a function
     def __init__(self, command: Sequence[str], environ: dict[str, str] | None = None) -> None:
         self._process = subprocess.Popen(list(command), env=environ)
 
@@ -208,7 +208,7 @@ class _running:  # noqa: N801 -- used as a function
             self._process.wait()
 
 
-async def _listens(port: int) -> None:
+async def listens(port: int) -> None:
     async def does() -> bool:
         with suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
