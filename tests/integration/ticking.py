@@ -5,6 +5,7 @@ The engine is real and keeps its time; scripts of ingest that ask it for the hou
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -93,8 +94,8 @@ class Ticking:
 
     async def turn(self, slug: str = SLUG) -> None:
         """Have all processes look once, at the same time, and finish."""
-        for clock in self.clocks:
-            await clock.turn(self.keys(slug).lane)
+        lane = self.keys(slug).lane
+        await asyncio.gather(*(clock.turn(lane) for clock in self.clocks))
         for clock in self.clocks:
             await clock.settled()
         await self.store.render(slug)
