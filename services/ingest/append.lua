@@ -52,6 +52,10 @@ if event.act == "update.redacted" and ARGV[12] ~= article.chain then
     return { "again" }
 end
 
+local at_once = holding == 0 and ARGV[9] == "0" and ARGV[10] == "" and update ~= "held"
+    and article.status ~= "held" and event.act ~= "update.redacted" and event.update ~= ""
+if not at_once then look_at_the_rest() end
+
 -- The text goes in the step that takes it back; a renderer sees to where else it is. Where no seq
 -- tells one note from another, a number below zero does: each is to be carried out.
 local function destroy(seq)

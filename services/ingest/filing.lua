@@ -22,16 +22,23 @@
 --
 -- ARGV[1] is the slug.
 
--- Reads first: whatever can fail, such as a key of another type, fails before the first write. Whose
--- first reads are of KEYS[1] and KEYS[3] need not look at them here: append.lua is run for each event.
+-- Reads first: whatever can fail, such as a key of another type, fails before the first write.
 local slug, length, holding = ARGV[1], redis.call("LLEN", KEYS[4]), redis.call("HLEN", KEYS[7])
-redis.call("XLEN", KEYS[5])
 redis.call("ZCARD", KEYS[6])
-redis.call("ZCARD", KEYS[8])
-redis.call("SCARD", KEYS[9])
-redis.call("ZCARD", KEYS[10])
 local pulled = redis.call("HLEN", KEYS[11]) > 0
 local facts = redis.call("HMGET", KEYS[2], "seq", "chain", "status", "archived", "checks", "pull")
+
+-- Of the rest, an event on an update that is accepted at once writes only to what append.lua has
+-- read, and to the stream, first of all. Whatever does more looks here before.
+local function look_at_the_rest()
+    redis.call("HLEN", KEYS[1])
+    redis.call("HLEN", KEYS[3])
+    redis.call("XLEN", KEYS[5])
+    redis.call("ZCARD", KEYS[8])
+    redis.call("SCARD", KEYS[9])
+    redis.call("ZCARD", KEYS[10])
+end
+
 local article = { seq = tonumber(facts[1] or "0"), chain = facts[2] or "", status = facts[3],
     archived = facts[4] }
 if length ~= article.seq and not article.archived then
@@ -90,12 +97,14 @@ local function set_checks(event) set(event, "checks", facts[5]) end
 
 -- An event has name, fingerprint, act, update, clocked and envelope, as in ARGV of append.lua.
 local function store(event)
-    set_checks(event)
-    local named = set(event, "pull", facts[6])
-    pulled = pulled or (named or "") ~= "" or (facts[6] or "") ~= ""
     local seq = article.seq + 1
     local chain = redis.sha1hex(article.chain .. ":" .. seq .. ":" .. event.fingerprint)
     local ms = string.format("%d", now)
+    redis.call("XADD", KEYS[5], "*", "article", slug, "seq", seq, "chain", chain,
+        "data", event.envelope)
+    set_checks(event)
+    local named = set(event, "pull", facts[6])
+    pulled = pulled or (named or "") ~= "" or (facts[6] or "") ~= ""
     redis.call("RPUSH", KEYS[4], '{"seq":' .. seq .. ',"chain":"' .. chain .. '","fingerprint":"'
         .. event.fingerprint .. '","recorded":' .. ms .. ',"clocked":' .. event.clocked
         .. ',"event":' .. event.envelope .. "}")
@@ -114,8 +123,6 @@ local function store(event)
     if pulled and string.sub(event.act, 1, 8) == "article." then
         redis.call("ZINCRBY", KEYS[10], 1, slug)
     end
-    redis.call("XADD", KEYS[5], "*", "article", slug, "seq", seq, "chain", chain,
-        "data", event.envelope)
     redis.call("ZADD", KEYS[6], "NX", ms, slug)
 end
 

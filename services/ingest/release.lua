@@ -14,8 +14,7 @@
 -- {"unknown", name, ""}, {"behind", name, ""}: it waits for another, or {"lifted", name, <when it is
 -- due, in milliseconds, or inf>}.
 
-redis.call("HLEN", KEYS[1])
-redis.call("HLEN", KEYS[3])
+look_at_the_rest()
 local holds, picked = read_holds(), nil
 local updates, outcomes = {}, {}
 for _, held in ipairs(holds) do

@@ -5,8 +5,7 @@
 --
 -- Returns the names of what was spiked, in the order of filing.
 
-redis.call("HLEN", KEYS[1])
-redis.call("HLEN", KEYS[3])
+look_at_the_rest()
 local holds, picked = read_holds(), nil
 for _, held in ipairs(holds) do
     if held.name == ARGV[2] then picked = held end

@@ -5,8 +5,7 @@
 --
 -- Returns 1, or 0 if it is known.
 
-redis.call("HLEN", KEYS[1])
-redis.call("HLEN", KEYS[3])
+look_at_the_rest()
 if redis.call("HEXISTS", KEYS[1], ARGV[2]) == 1 then
     return 0
 end

@@ -26,6 +26,8 @@ def is_text(value: str) -> bool:
 
 
 def _text(value: str) -> str:
+    if value.isascii() and value.isprintable():
+        return value  # a search and NFC would find nothing
     if found := _NO_TEXT.search(value):
         raise ValueError(f"holds U+{ord(found[0]):04X}, which is no text; remove it")
     return nfc(value)

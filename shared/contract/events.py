@@ -61,6 +61,7 @@ class Envelope(BaseModel):
     baseversion: Annotated[int, Field(ge=0, le=_FAR)] | None = None
 
 
+_ATTRIBUTES = frozenset(Envelope.model_fields)
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -84,13 +85,13 @@ class Event:
     @property
     def update_id(self) -> str | None:
         """The update that this is about; None for acts on the whole article."""
-        named: str | None = getattr(self.act, "update_id", None)
+        named: str | None = self.act.__dict__.get("update_id")
         return self.id if named is None and isinstance(self.act, Posted) else named
 
     @property
     def embargo_until(self) -> datetime | None:
         """Before when nobody outside may know of this; None for at once."""
-        until: str | None = getattr(self.act, "embargo_until", None)
+        until: str | None = self.act.__dict__.get("embargo_until")
         return parse_rfc3339(until) if until else None
 
 
@@ -129,12 +130,13 @@ def check_extent(event: Event) -> None:
     Raises:
         InvalidEvent: with the fields that have.
     """
+    said = event.act.__dict__
+    long = [name for name in _TEXTS if len(said.get(name) or "") > MAX_LINES]
     detail = f"has more than {MAX_LINES:,} lines; file the rest apart"
-    texts = ((name, getattr(event.act, name, None) or "") for name in _TEXTS)
     too_long = [
         FieldError(f"/data/{name}", detail)
-        for name, text in texts
-        if len(text) > MAX_LINES and len(_LINE_ENDS.findall(text)) >= MAX_LINES
+        for name in long
+        if len(_LINE_ENDS.findall(said[name])) >= MAX_LINES
     ]
     if too_long:
         raise InvalidEvent(too_long)
@@ -169,7 +171,7 @@ def _parse_act(envelope: Mapping[str, Any], errors: list[FieldError]) -> Act | N
 
 def _check_extensions(envelope: Mapping[str, object], errors: list[FieldError]) -> None:
     for name, value in envelope.items():
-        if name not in Envelope.model_fields and (detail := _extension_error(name, value)):
+        if name not in _ATTRIBUTES and (detail := _extension_error(name, value)):
             errors.append(FieldError(_pointer([name]), detail))
 
 

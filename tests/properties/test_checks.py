@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.core.checks import placeholders as placeholders_
 from services.ingest.core.checks.examine import examine
 from services.ingest.core.checks.memory import Memory
 from services.ingest.core.checks.prose import prose
@@ -47,6 +48,18 @@ def test_checks_have_an_answer_to_any_text(texts: list[str]):
                 assert 0 <= finding.where.start < finding.where.end <= len(parsed.act.text)  # type: ignore[union-attr]
             assert finding.to_json("warn")["detail"]
         memory.take(event)
+
+
+@given(st.lists(said, min_size=1, max_size=3), st.integers(0, 3))
+def test_a_quick_look_that_finds_nothing_to_search_for_hides_nothing(texts: list[str], at: int):
+    text = " ".join([*texts[:at], "Reyes", *texts[at:]])
+    patterns = [pattern for pattern, _, _ in placeholders_.KINDS]
+    unquoted = placeholders_.QUOTED.sub(lambda quoted: " " * len(quoted[0]), prose(text))
+
+    found = list(placeholders_.placeholders("/data/text", text))
+
+    spans = [each.span() for pattern in patterns for each in pattern.finditer(unquoted)]
+    assert [(each.where.start, each.where.end) for each in found if each.where] == spans[:10]
 
 
 @given(copy)

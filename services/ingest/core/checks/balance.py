@@ -18,6 +18,7 @@ _SMILES = re.compile(
 )
 _ITEM = re.compile(r"(?:\A|[\s(,;])(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})\Z")
 _BRACKETS = re.compile(r"[()\[\]]|[（）「」『』【】]")
+_CURLY = re.compile("[„“”]")
 _PAIRS = {"(": ")", "[": "]", "（": "）", "「": "」", "『": "』", "【": "】"}
 _ENDS = {end: start for start, end in _PAIRS.items()}
 _INCHES = re.compile(r"(?<=[\d½¼¾⅓⅔⅛])\"(?=[\s,.;:!?)×x-]|\Z)")
@@ -44,6 +45,8 @@ def _fences(copy: str) -> _Found:
 
 
 def _brackets(copy: str) -> _Found:
+    if not _BRACKETS.search(copy):
+        return
     plain = _blanked(_SMILES, copy)
     for link in _LINK.finditer(plain):
         yield *link.span(), "This link's address is not closed; add its )."
@@ -83,6 +86,8 @@ def _quotes(copy: str) -> _Found:
 
 def _curly(copy: str, spans: list[tuple[int, int]]) -> _Found:
     """Follow “…”, and „…“ as Germans write it; where both ways mix, or guillemets, keep out."""
+    if not _CURLY.search(copy):
+        return
     if "„" in copy:
         yield from _low(copy)
         return
@@ -121,6 +126,8 @@ def _low(copy: str) -> _Found:
 
 
 def _straight(copy: str, spans: list[tuple[int, int]]) -> _Found:
+    if '"' not in copy:
+        return
     plain = _blanked(_INCHES, copy)
     goes_on = False
     for (start, end), (ahead, _) in zip(spans, [*spans[1:], (len(copy), 0)], strict=True):
@@ -132,6 +139,8 @@ def _straight(copy: str, spans: list[tuple[int, int]]) -> _Found:
 
 
 def _strong(copy: str) -> _Found:
+    if "**" not in copy:
+        return
     for start, end in paragraphs(copy):
         marks = list(_STRONG.finditer(copy, start, end))
         if len(marks) % 2 == 1:

@@ -33,6 +33,8 @@ _INDEX = re.compile(r"[_=\ufffc]\w*\Z")
 
 def dangling(pointer: str, text: str, known: Collection[int]) -> Iterator[Finding]:
     """Find what cites a source that is not among *known*, once a number."""
+    if "[" not in text:
+        return
     defined = {int(found[1] or found[2]) for found in _DEFINED.finditer(text)} | set(known)
     for number, where in _cited(pointer, text):
         if number not in defined:
@@ -59,6 +61,8 @@ def cites(text: str) -> bool:
 
 def _cited(pointer: str, text: str) -> Iterator[tuple[int, Span]]:
     copy = prose(text)
+    if "[" not in copy:
+        return
     for found in islice(_CITATION.finditer(copy), MAX_CITATIONS):
         if _INDEX.search(copy[max(0, found.start() - 20) : found.start()]):
             continue

@@ -16,7 +16,7 @@ from functools import lru_cache
 from rapidfuzz.distance import Indel
 
 from services.ingest.core.checks.finding import MAX_FINDINGS, Finding, Span, at
-from services.ingest.core.checks.prose import prose, words
+from services.ingest.core.checks.prose import KEPT, prose, words
 
 #: Words that are compared; what is longer is compared by as many.
 MAX_WORDS = 1_000
@@ -37,26 +37,35 @@ class Features:
     """What of a text is compared, by hashes: its *words*, and those that are numbers or names."""
 
     words: tuple[int, ...]
+    different: frozenset[int]
     numbers: frozenset[int]
-    names: frozenset[int]
+    marks: frozenset[int]
+    """The numbers, and the names."""
     lead: tuple[int, ...]
     stretches: frozenset[tuple[int, ...]]
+    signs: frozenset[int]
+    """The hashes of the stretches."""
     content: frozenset[int]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=KEPT)
 def features(text: str) -> Features:
     """Return what of *text* is compared."""
-    copy = _CITATION.sub(_blank, prose(text[: MAX_WORDS * 12]))
+    copy = prose(text[: MAX_WORDS * 12])
+    copy = _CITATION.sub(_blank, copy) if "[" in copy else copy
     found = words(copy)[:MAX_WORDS]
-    hashes = tuple(hash(_folded(word[0])) for word in found)
-    numbers = (hash(_folded(word[0])) for word in found if _is_number(word[0]))
-    names = (hash(_folded(word[0])) for word in found if _is_name(copy, word))
+    said = [word[0] for word in found]
+    hashes = tuple(hash(_folded(word)) for word in said)
+    numbers = frozenset(of for word, of in zip(said, hashes, strict=True) if _is_number(word))
+    names = (of for word, of in zip(found, hashes, strict=True) if _is_name(copy, word))
     lead = hashes[:LEAD]
-    content = (hash(_folded(word[0])) for word in found[:LEAD] if len(word[0]) > _SHORT)
-    runs = (lead[n : n + STRETCH] for n in range(len(lead) - STRETCH + 1))
-    facts = (frozenset(numbers), frozenset(names))
-    return Features(hashes, *facts, lead, frozenset(runs), frozenset(content))
+    content = (of for word, of in zip(said[:LEAD], lead, strict=True) if len(word) > _SHORT)
+    runs = frozenset(lead[n : n + STRETCH] for n in range(len(lead) - STRETCH + 1))
+    signs = frozenset(map(hash, runs))
+    marks = numbers.union(names)
+    return Features(
+        hashes, frozenset(hashes), numbers, marks, lead, runs, signs, frozenset(content)
+    )
 
 
 def near_duplicate(
@@ -83,13 +92,20 @@ def near_duplicate(
 def _likeness(ours: Features, theirs: Features) -> float:
     if min(len(ours.words), len(theirs.words)) < MIN_WORDS:
         return 0.0
-    if _conflict(ours.numbers | ours.names, theirs.numbers | theirs.names):
+    if _conflict(ours.marks, theirs.marks):
+        return 0.0
+    # Words that the other hasn't are in no common sequence: mostly that settles it, and is quick.
+    apart = len(ours.different) - len(ours.different & theirs.different)
+    common = len(ours.words) - apart
+    if 2 * common < ALIKE * (len(ours.words) + len(theirs.words)):
         return 0.0
     return Indel.normalized_similarity(ours.words, theirs.words, score_cutoff=ALIKE)
 
 
 def _likeness_of_leads(ours: Features, theirs: Features) -> float:
     """Compare the leads, but not of what comes from one mould: there the rest is alike as well."""
+    if ours.signs.isdisjoint(theirs.signs):
+        return 0.0
     shared = ours.stretches & theirs.stretches
     if not shared or _conflict(ours.numbers, theirs.numbers):
         return 0.0
@@ -115,7 +131,7 @@ def _apart(ours: Features, shared: frozenset[tuple[int, ...]]) -> list[int]:
 
 def _conflict(ours: frozenset[int], theirs: frozenset[int]) -> bool:
     """Whether each has something that the other hasn't."""
-    return bool(ours - theirs and theirs - ours)
+    return not (ours <= theirs or theirs <= ours)
 
 
 def _is_number(word: str) -> bool:
@@ -124,12 +140,14 @@ def _is_number(word: str) -> bool:
 
 def _is_name(copy: str, word: re.Match[str]) -> bool:
     """Whether it is a name, as far as a capital within a sentence tells."""
-    before = copy[max(0, word.start() - 2) : word.start()].strip(" \n\t")
-    return word[0][0].isupper() and bool(word.start()) and before not in (".", "!", "?", ":", "“")
+    start = word.start()
+    if not start or not copy[start].isupper():
+        return False
+    return copy[max(0, start - 2) : start].strip(" \n\t") not in (".", "!", "?", ":", "“")
 
 
 def _folded(word: str) -> str:
-    return word.casefold().replace("’", "'")
+    return word.lower() if word.isascii() else word.casefold().replace("’", "'")
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -44,23 +44,41 @@ _MACHINE = (
     r"|real-time|current))\b)",
     r"(?i:\b(?:oaicite|contentReference\[|turn0search\d))",
 )
-_KINDS = tuple(
-    (re.compile("|".join(f"(?:{each})" for each in patterns), re.MULTILINE), detail)
-    for patterns, detail in (
-        (_TO_COME, "stands for something to come; fill it in"),
-        (_FILLER, "is a placeholder; fill it in, or take it out"),
-        (_MACHINE, "is a language model speaking of itself; take it out"),
+#: What each is never without, in folded case: most copy has none of it, and isn't searched.
+_SIGNS_TO_COME = ("tk",)
+_SIGNS_FILLER = (
+    *("lorem", "insert ", "[", "(", "<", "{", "xx", "todo", "fixme", "placeholder text"),
+)
+_SIGNS_MACHINE = (
+    *("model", "assistant", "since my ", "as of my ", "sorry", "! here", ", here", "browse"),
+    *("have access", "oaicite", "contentreference[", "turn0search"),
+)
+#: Small and capital letters that Python's folding keeps apart and its patterns don't.
+_DOTLESS = re.compile("[\u0130\u0131]")
+KINDS = tuple(
+    (re.compile("|".join(f"(?:{each})" for each in patterns), re.MULTILINE), signs, detail)
+    for patterns, signs, detail in (
+        (_TO_COME, _SIGNS_TO_COME, "stands for something to come; fill it in"),
+        (_FILLER, _SIGNS_FILLER, "is a placeholder; fill it in, or take it out"),
+        (_MACHINE, _SIGNS_MACHINE, "is a language model speaking of itself; take it out"),
     )
 )
 #: What is quoted is somebody's, or about the thing itself.
-_QUOTED = re.compile('“[^“”\n]{1,400}”|"[^"\n]{1,400}"|«[^«»\n]{1,400}»|„[^„“”\n]{1,400}[“”]')
+QUOTED = re.compile('“[^“”\n]{1,400}”|"[^"\n]{1,400}"|«[^«»\n]{1,400}»|„[^„“”\n]{1,400}[“”]')
+
+_MARKS = re.compile('[“"«„]')
 
 
 def placeholders(pointer: str, text: str) -> Iterator[Finding]:
     """Find what was not filled in."""
-    copy = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), prose(text))
+    copy = prose(text)
+    if _MARKS.search(copy):
+        copy = QUOTED.sub(lambda quoted: " " * len(quoted[0]), copy)
+    folded = _DOTLESS.sub("i", copy).casefold()
     count = 0
-    for pattern, detail in _KINDS:
+    for pattern, signs, detail in KINDS:
+        if not any(sign in folded for sign in signs):
+            continue
         for found in pattern.finditer(copy):
             where = Span(pointer, *found.span())
             yield at("placeholder", f"“{text[where.start : where.end].strip()}” {detail}.", where)

@@ -21,18 +21,34 @@ _TARGET = re.compile(r"(?<=\])\([^()\s]*+(?:\([^()\s]*+\)[^()\s]*+)*+(?:\s++\"[^
 _DEFINITION = re.compile(r"^[ ]{0,3}\[[^\]\[\n]{1,200}\]:[ \t]*\S[^\n]*$", re.MULTILINE)
 _ADDRESS = re.compile(r"(?:https?://|www\.|mailto:)[^\s<>\"”“»«]*[^\s<>\"”“»«.,;:!?)\]*_’']")
 
+#: What is masked, and what it is never without: most copy has none of it.
+_MASKED = (
+    (_ESCAPE, ("\\",)),
+    (_DEFINITION, ("]:",)),
+    (_TARGET, ("](",)),
+    (_ADDRESS, ("http", "www.", "mailto:")),
+)
+
 #: Scripts that put no spaces between words: each character counts as a word of its own.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:['’][^\W_{_UNSPACED}]+)*")
 
 
+#: Texts of which is remembered what was found in them: copy is looked at when it comes in, and once
+#: more when it is in the ledger, and others come in between.
+KEPT = 256
+
+
 @lru_cache(maxsize=8)
 def prose(text: str) -> str:
     """Return *text*, of the same length, with all that is no prose masked."""
-    for masked in (_fences, _code):
-        text = _masked(text, masked(text))
-    for pattern in (_ESCAPE, _DEFINITION, _TARGET, _ADDRESS):
-        text = _masked(text, (found.span() for found in pattern.finditer(text)))
+    if "```" in text or "~~~" in text:
+        text = _masked(text, _fences(text))
+    if "`" in text:
+        text = _masked(text, _code(text))
+    for pattern, signs in _MASKED:
+        if any(sign in text for sign in signs):
+            text = _masked(text, (found.span() for found in pattern.finditer(text)))
     return text
 
 

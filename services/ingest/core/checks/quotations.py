@@ -16,7 +16,7 @@ from itertools import islice
 from rapidfuzz.distance import Indel
 
 from services.ingest.core.checks.finding import MAX_FINDINGS, Finding, Span, at
-from services.ingest.core.checks.prose import folded, prose, word_set
+from services.ingest.core.checks.prose import KEPT, folded, prose, word_set
 from services.ingest.core.checks.speakers import Speaker, speaker_of
 
 #: Quotations of one update that are looked at, and words of each that are compared.
@@ -66,7 +66,7 @@ class Quotation:
     update_id: str = ""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=KEPT)
 def quotations(text: str) -> tuple[Quotation, ...]:
     """Return the quotations in *text* that are somebody's."""
     copy = prose(text)
