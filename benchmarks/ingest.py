@@ -32,7 +32,7 @@ from tests.builders import published
 from tests.integration.newsstand import free_port
 from tests.waiting import until
 
-ROUNDS, SECONDS, WARM_UP = 3, 4, 1
+ROUNDS, SECONDS, WARM_UP = 3, 3, 1
 ARTICLES = 100
 TEXTS, TEXT_BYTES = 256, 650
 PEER = "webdis, a bare XADD"
@@ -149,7 +149,17 @@ def _load(target: Target, case: Case, texts: Path, seconds: int) -> tuple[float,
     words = [str(texts), str(case.many), case.media_type, target.authorization, seed]
     done = subprocess.run(
         [
-            *("wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "--latency", "-s", _SCRIPT),
+            *(
+                "wrk",
+                "-t1",
+                f"-c{case.connections}",
+                f"-d{seconds}s",
+                "--latency",
+                "--timeout",
+                "30s",
+                "-s",
+                _SCRIPT,
+            ),
             *(f"http://127.0.0.1:{target.port}{target.path}", "--", target.method, *words),
         ],
         capture_output=True,
