@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.deliver.core.plain_requests import fields_of, target_of
@@ -58,6 +58,8 @@ def long_way(data: bytes) -> tuple[bytes, dict[bytes, bytes]] | None:
 
 
 @given(requests)
+@example(b"GET / HTTP/1.1\r\nHost: a\r\na: b\rc: d\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: a\r\na: \x00\r\n\r\n")
 def test_what_the_short_way_reads_the_long_way_reads_alike(data):
     read = short_way(data)
 

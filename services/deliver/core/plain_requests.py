@@ -14,6 +14,8 @@ _END = b"\r\n\r\n"
 _TARGETS_TO = 4 + 2_048
 _LONGEST = 8 * 1024
 _VISIBLE = re.compile(rb"[\x21-\x7e]+")
+#: Without what ends a line for some, and for others not.
+_LINES = re.compile(rb"(?:[A-Za-z0-9-]+:[\t\x20-\x7e]*\r\n)+")
 
 #: What these ask for takes more than a page that is ready, or ends the connection.
 _MORE_THAN_A_PAGE = frozenset(
@@ -41,17 +43,15 @@ def fields_of(data: bytes, target: bytes) -> Mapping[bytes, bytes] | None:
     """
     if not data.endswith(_END) or len(data) > _LONGEST or not _VISIBLE.fullmatch(target):
         return None
-    lines = data[len(target) + 15 : -4].split(b"\r\n")
-    # A bare line feed ends a line for some: then it is not what it seems to be.
-    if data.count(b"\n") != len(lines) + 2:
+    lines = data[len(target) + 15 : -2]
+    if not _LINES.fullmatch(lines):
         return None
     found: dict[bytes, bytes] = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name.replace(b"-", b"").isalnum():
-            return None
+    fields = lines[:-2].split(b"\r\n")
+    for line in fields:
+        name, _, value = line.partition(b":")
         found[name.lower()] = value.strip(b" \t")
-    if len(found) != len(lines) or b"host" not in found:
+    if len(found) != len(fields) or b"host" not in found:
         return None
     for name in _MORE_THAN_A_PAGE & found.keys():
         if name != b"connection" or found[name].lower() != _KEEP_ALIVE:
