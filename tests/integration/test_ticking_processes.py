@@ -22,13 +22,13 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from services.ingest.core.ticks import loaded
+from services.ingest.core.ticks import Grid, loaded
 from services.render.store import Store
 from shared.article.dates import rfc3339
 from shared.runtime.clock import now
 from shared.runtime.engine import Engine
 from tests.builders import SLUG, published
-from tests.feeds import STORY, FeedServer, Wire
+from tests.feeds import STORY, FeedServer, Wire, wire_at_speed
 from tests.integration.newsroom import Newsroom, open_newsroom
 from tests.integration.newsstand import LANES
 from tests.stack import free_ports
@@ -37,6 +37,8 @@ from tests.waiting import until
 WHO = f"{SLUG} wire"
 #: For how long nobody may write if nothing ends that before, in milliseconds.
 PAUSE = 20_000
+#: The hour's ten minutes, in seconds: a busy machine may be late by most of them.
+CADENCE = 2
 
 
 class Ingest:
@@ -175,3 +177,29 @@ async def test_a_tick_is_done_by_one_of_two_processes_and_by_the_other_if_that_o
 
 def _was_asked(wire: Any, times: int) -> bool:
     return len(wire.asked) >= times
+
+
+async def test_an_hour_at_speed_has_each_entry_filed_once_and_at_the_tick_after_it_was_shown(
+    engine: Engine, desk: Desk
+) -> None:
+    # given a process that pulls by the real clock
+    with ingests(engine, "") as (ingest,):
+        await until(ingest.is_up)
+        # when an hour of the wire goes by, each entry between two ticks
+        with wire_at_speed(600 / CADENCE) as url:
+            published_at = now() - timedelta(seconds=CADENCE / 2)
+            await desk.open(f"{url}/feed.atom", CADENCE, published_at)
+            await until(partial(_has_filed, desk, len(STORY)))
+    # then each is filed once, by one tick
+    records = await desk.records()
+    filed = [each["event"]["type"].rpartition(".")[2] for each in records]
+    assert filed == ["posted", "posted", "posted", "corrected", "posted", "posted"]
+    grid = Grid(SLUG, int(published_at.timestamp() * 1e3), CADENCE * 1_000)
+    first, *ticks = [(grid.tick(each["recorded"]) - grid.origin) / grid.cadence for each in records]
+    # and the first at once, or as soon as the tick after it
+    assert first in {0, 1}
+    assert ticks == [2, 3, 4, 5, 6]
+
+
+async def _has_filed(desk: Desk, many: int) -> bool:
+    return len(await desk.records()) >= many
