@@ -213,7 +213,7 @@ def test_the_headline_of_a_killed_article_leaves_the_foot_of_other_pages(
 ) -> None:
     # Given a page with the headline of another article at its foot
     other = OpenPage(page.stack, page.browser, headline="A name that must go")
-    page.stack.page(other.slug, other.version)
+    until_sync(lambda: "A name that must go" in page.stack.get(page.path).text)
     page.open(at=line.address)
     assert "A name that must go" in page.text("footer")
     until_sync(lambda: line.open == 1)

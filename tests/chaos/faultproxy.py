@@ -49,6 +49,11 @@ class FaultProxy:
         self._open: set[_Pair] = set()
         self._server: asyncio.Server | None = None
 
+    @property
+    def lines(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     def start(self) -> None:
         self._run(self._start())
 

@@ -109,6 +109,8 @@ class Newsroom:
         with following([*readers, browser]):
             with at_work([desk]):
                 _await(desk, BEFORE)
+                # Readers may be slower than the desk, and some faults need a line to spoil.
+                until_sync(lambda: proxy.lines > 0, RECOVERY_SECONDS)
                 proxy.inject(kind)
                 began = time.monotonic()
                 until_sync(lambda: proxy.hits >= HITS or _over(began, proxy), RECOVERY_SECONDS)
