@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -10,14 +11,13 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.consume import Consumer, make_groups
+from services.render.core.pace import AT_ONCE, PAUSE_SECONDS
 from services.render.rendering import Rendering
 from services.render.store import Store
 from shared.runtime.engine import Engine
 from tests.builders import posted, published
 from tests.integration.newsstand import Newsstand, open_newsstand
 from tests.waiting import until
-
-FEW = 30
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ async def test_a_hundred_updates_in_a_second_are_few_commits_and_few_events_to_a
     await stand.newsroom.file(published())
     await until(lambda: rendered(stand, 1))
     stream = await stand.live()
-    # when a hundred updates come, ten milliseconds apart
+    # when a hundred updates come, ten milliseconds apart and more where the machine is busy
+    began = time.monotonic()
     for n in range(100):
         await stand.newsroom.file(posted(f"u{n}"))
         await asyncio.sleep(0.01)
@@ -49,10 +50,11 @@ async def test_a_hundred_updates_in_a_second_are_few_commits_and_few_events_to_a
     while not told or told[-1][1] < 101:
         event = await stream.event()
         told.append((event.data["from"], event.data["to"]))
+    few = AT_ONCE + (time.monotonic() - began) / PAUSE_SECONDS + 2
     assert told[0][0] == 1
     assert all(one[1] == other[0] for one, other in pairwise(told))
-    assert len(told) <= FEW
-    assert await stand.newsroom.redis.xlen(stand.newsroom.keys().lane.changes) <= FEW + 1
+    assert len(told) <= few
+    assert await stand.newsroom.redis.xlen(stand.newsroom.keys().lane.changes) <= few + 1
 
 
 async def test_breaking_news_in_a_burst_is_shown_at_once_with_all_that_came_before(
