@@ -1,8 +1,7 @@
 """Bursts: how many commits of one article may follow each other, and what waits for no other. Pure.
 
 A few at once, so that whoever files now and then never waits; from then on one each 60 ms, with all
-that has come meanwhile, so that no page is a tenth of a second behind. Readers can't read faster,
-and each commit goes to all of them.
+that has come meanwhile. Readers can't read faster, and each commit goes to all of them.
 """
 
 from __future__ import annotations
