@@ -72,6 +72,11 @@ def posted(update_id: str, text: str = "The first cars crossed.", **facts: Any) 
     return event("update.posted", update_id=update_id, text=text, **facts)
 
 
+def numbered(count: int) -> list[dict[str, Any]]:
+    """Return posts of the updates u1, u2, …"""
+    return [posted(f"u{number}") for number in range(1, count + 1)]
+
+
 def revised(update_id: str, **facts: Any) -> Envelope:
     return event("update.revised", update_id=update_id, **facts)
 

@@ -18,12 +18,13 @@ from services.cli.telling import counted
 from services.ingest.sources import shown
 from services.ingest.sources.running import Outcome
 from shared.contract.signing import secret_text
-from shared.contract.sources import KINDS
+from shared.contract.sources import KINDS, PROVENANCES
 from shared.contract.sources import named as made_name
 from shared.runtime.clock import now
 
-_Kind = StrEnum("_Kind", ("feed", "ninjs", "superdesk", "guardian", "http"))
-_Who = StrEnum("_Who", ("human", "wire", "automated"))
+# The command line takes no Literal.
+_Kind = StrEnum("_Kind", KINDS)  # type: ignore[misc]
+_Who = StrEnum("_Who", PROVENANCES)  # type: ignore[misc]
 
 Slug = Annotated[str, Argument(metavar="SLUG", help="The article.")]
 Name = Annotated[str, Argument(metavar="NAME", help="As `sources list` shows it.")]
@@ -47,7 +48,7 @@ def add(
     kind: Annotated[_Kind, Option(metavar="|".join(KINDS), help="What is there.")] = _Kind["feed"],
     provenance: Annotated[
         _Who | None,
-        Option(metavar="human|wire|automated", help="Who wrote what it brings."),
+        Option(metavar="|".join(PROVENANCES), help="Who wrote what it brings."),
     ] = None,
     redis_url: RedisUrl = None,
     data_dir: DataDir = None,

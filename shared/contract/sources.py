@@ -30,6 +30,7 @@ MAX_NAME = 32
 Kind = Literal["feed", "ninjs", "superdesk", "guardian", "http"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Provenance = Literal["human", "wire", "automated"]
+PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 #: Documents that are fetched; an updater (`http`) is asked instead, and told how things stand.
 DOCUMENTS: frozenset[Kind] = frozenset(KINDS) - {"http"}
 

@@ -13,6 +13,7 @@ from shared.runtime.snapshots import Change, Snapshots
 from tests.builders import (
     SLUG,
     corrected,
+    numbered,
     pinned,
     posted,
     published,
@@ -38,10 +39,6 @@ def store(newsroom: Newsroom) -> Store:
 @pytest.fixture
 def snapshots(newsroom: Newsroom) -> Snapshots:
     return Snapshots(newsroom.redis, newsroom.lanes)
-
-
-def numbered(count: int) -> list[dict[str, Any]]:
-    return [posted(f"u{number}") for number in range(1, count + 1)]
 
 
 def told(changes: tuple[Change, ...]) -> Told:

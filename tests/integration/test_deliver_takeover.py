@@ -12,7 +12,7 @@ from services.deliver import memory as memories
 from services.deliver.reading import Reading, Stand
 from shared.runtime.engine import Engine
 from tests.builders import SLUG, posted, published
-from tests.integration.newsstand import open_newsstand
+from tests.integration.newsstand import Newsstand, open_newsstand
 
 ARTICLE = f"/articles/{SLUG}"
 PATHS = (ARTICLE, f"{ARTICLE}.txt", f"{ARTICLE}/pages/1", f"{ARTICLE}/changes?since=2")
@@ -66,15 +66,20 @@ def engines(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Engines:
     return found
 
 
+async def without_and_with_the_last(stand: Newsstand, engines: Engines) -> tuple[Held, Held]:
+    """Publish two events; return what an engine holds that lacks the last, and one that has it."""
+    await stand.publish(published(), posted("u1", "Ferries sail."))
+    older = await engines.holds()
+    await stand.publish(posted("u2", LOST))
+    return older, await engines.holds()
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_what_was_read_while_events_were_lost_is_not_shown_once_they_are_filed_again(
     redis: Redis, engine: Engine, engines: Engines, path: str
 ) -> None:
     async with open_newsstand(redis, engine.url) as stand:
-        await stand.publish(published(), posted("u1", "Ferries sail."))
-        older = await engines.holds()
-        await stand.publish(posted("u2", LOST))
-        newer = await engines.holds()
+        older, newer = await without_and_with_the_last(stand, engines)
         # given a reader who was answered by an engine that had lost the last event
         engines.next = older
         assert LOST not in (await stand.get(path)).text
@@ -90,10 +95,7 @@ async def test_what_was_read_before_an_event_was_lost_is_not_shown_after(
     redis: Redis, engine: Engine, engines: Engines, path: str
 ) -> None:
     async with open_newsstand(redis, engine.url) as stand:
-        await stand.publish(published(), posted("u1", "Ferries sail."))
-        older = await engines.holds()
-        await stand.publish(posted("u2", LOST))
-        newer = await engines.holds()
+        older, newer = await without_and_with_the_last(stand, engines)
         await engines.become(older)
         # given a reader who was answered with an event that came meanwhile
         engines.next = newer

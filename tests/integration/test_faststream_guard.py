@@ -21,7 +21,7 @@ from services.render.sweep import Sweeper, Timing
 from shared.runtime.engine import Engine
 from shared.runtime.keys import RENDER_GROUP, Lane
 from shared.runtime.redis import connect
-from tests.builders import SLUG, posted, published
+from tests.builders import SLUG, numbered, posted, published
 from tests.integration.newsroom import Newsroom, open_newsroom, pending
 from tests.waiting import until
 
@@ -69,10 +69,6 @@ async def reading(
 
 async def is_at(newsroom: Newsroom, version: int) -> bool:
     return await newsroom.version() == version
-
-
-def numbered(count: int) -> list[dict[str, Any]]:
-    return [posted(f"u{number}") for number in range(1, count + 1)]
 
 
 # A group is made at the stream's end

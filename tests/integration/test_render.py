@@ -29,6 +29,7 @@ from tests.builders import (
     closed,
     corrected,
     killed,
+    numbered,
     pinned,
     posted,
     published,
@@ -74,10 +75,6 @@ def store(newsroom: Newsroom) -> Store:
 
 async def differences(newsroom: Newsroom, slug: str = SLUG) -> list[str]:
     return (await verify(newsroom.redis, newsroom.lanes, newsroom.key, slug)).differences
-
-
-def numbered(count: int) -> list[dict[str, Any]]:
-    return [posted(f"u{number}") for number in range(1, count + 1)]
 
 
 # The same article, whatever the steps

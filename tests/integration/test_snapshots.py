@@ -10,12 +10,13 @@ from redis.asyncio import Redis
 from services.render.store import Store
 from shared.article.article import Mark, newest_numbers
 from shared.contract.errors import TryAgain
-from shared.runtime.snapshots import Change, Snapshots
+from shared.runtime.snapshots import Snapshots
 from tests.builders import (
     SLUG,
     closed,
     corrected,
     killed,
+    numbered,
     pinned,
     posted,
     published,
@@ -24,8 +25,6 @@ from tests.builders import (
     writethru,
 )
 from tests.integration.newsroom import Newsroom, open_newsroom
-
-Told = list[tuple[str, str | None, str]]
 
 
 @pytest.fixture
@@ -41,14 +40,6 @@ def store(newsroom: Newsroom) -> Store:
 @pytest.fixture
 def snapshots(newsroom: Newsroom) -> Snapshots:
     return Snapshots(newsroom.redis, newsroom.lanes)
-
-
-def numbered(count: int) -> list[dict[str, Any]]:
-    return [posted(f"u{number}") for number in range(1, count + 1)]
-
-
-def told(changes: tuple[Change, ...]) -> Told:
-    return [(each.kind, each.follows, each.update.update_id) for each in changes]
 
 
 # Whole and in part

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -80,6 +80,8 @@ class Listed:
     event: bool = False
 
 
+T = TypeVar("T")
+
 _WORD: TypeAdapter[Word] = TypeAdapter(Word)
 _STAND: TypeAdapter[Stand] = TypeAdapter(Stand)
 _SEEN_ALL: TypeAdapter[dict[str, Seen]] = TypeAdapter(dict[str, Seen])
@@ -114,7 +116,7 @@ class Records:
             asked.hget(keys.article, "pull")
             asked.hgetall(keys.sources)
             pull, words = await asked.execute()
-        return _listed(pull, {name.decode(): _word(said) for name, said in words.items()})
+        return _listed(pull, words)
 
     async def find(self, slug: str, name: str) -> Listed:
         """Return one source. Raises NoSuchSource."""
@@ -132,7 +134,7 @@ class Records:
             words = await pipe.hgetall(keys.sources)
             if status is None or status == b"killed":
                 raise NoSuchArticle(slug)
-            known = _listed(pull, {key.decode(): _word(said) for key, said in words.items()})
+            known = _listed(pull, words)
             if source.name in {each.source.name for each in known}:
                 raise SourceExists(f"the article has a source {source.name} already")
             if len(known) >= MAX_SOURCES:
@@ -155,7 +157,7 @@ class Records:
         async def step(pipe: Any) -> Word:
             pull = await pipe.hget(keys.article, "pull")
             words = await pipe.hgetall(keys.sources)
-            known = _listed(pull, {key.decode(): _word(said) for key, said in words.items()})
+            known = _listed(pull, words)
             for listed in known:
                 if listed.source.name == name:
                     word = changed(listed)
@@ -198,7 +200,7 @@ class Records:
         keys = self.keys(slug)
         names = [each.source.name for each in await self.everyone(slug)]
         found: Any = await self.redis.hmget(keys.pulled, names) if names else []
-        return {name: _stand(said) for name, said in zip(names, found, strict=True)}
+        return {name: _read(_STAND, said, Stand()) for name, said in zip(names, found, strict=True)}
 
     async def due(self, slug: str, names: Sequence[str]) -> dict[str, datetime]:
         """Return when those of *names* are pulled next that the clock has planned."""
@@ -214,10 +216,10 @@ class Records:
         """Return how far *source* was pulled: not at all, if that was another address or kind."""
         name = source.name
         found: Any = await self.redis.hmget(self.keys(slug).pulled, [name, name + _SEEN])
-        stand = _stand(found[0])
+        stand = _read(_STAND, found[0], Stand())
         if (stand.kind, stand.url) != (source.kind, source.url):
             return Stand(source.kind, source.url), {}
-        return stand, _seen(found[1])
+        return stand, _read(_SEEN_ALL, found[1], {})
 
     async def look_again(self, slug: str) -> None:
         """Have the clock see what is to be pulled, as that may have changed."""
@@ -234,8 +236,9 @@ class Records:
         await self.redis.hset(self.keys(slug).pulled, mapping=fields)
 
 
-def _listed(pull: bytes | None, words: Mapping[str, Word]) -> list[Listed]:
+def _listed(pull: bytes | None, said: Mapping[bytes, bytes]) -> list[Listed]:
     """Return all sources; where an operator has added one of the same name, that one counts."""
+    words = {name.decode(): _read(_WORD, word, Word()) for name, word in said.items()}
     named = {each.name: each for each in _pull(pull)}
     added = {name: word for name, word in words.items() if word.source is not None}
     events = [
@@ -254,22 +257,9 @@ def _pull(said: bytes | None) -> list[Source]:
         return []
 
 
-def _word(said: bytes) -> Word:
+def _read(form: TypeAdapter[T], said: bytes | None, otherwise: T) -> T:
+    """Read what we wrote; *otherwise* where there is nothing, or nothing of that form."""
     try:
-        return _WORD.validate_json(said)
+        return form.validate_json(said) if said else otherwise
     except ValidationError:
-        return Word()
-
-
-def _stand(said: bytes | None) -> Stand:
-    try:
-        return _STAND.validate_json(said) if said else Stand()
-    except ValidationError:
-        return Stand()
-
-
-def _seen(said: bytes | None) -> dict[str, Seen]:
-    try:
-        return _SEEN_ALL.validate_json(said) if said else {}
-    except ValidationError:
-        return {}
+        return otherwise
