@@ -3,7 +3,7 @@
 Judged in this order: the request's form (media type, size, JSON), the caller, then each event
 after the ones before it. What is unusual about a request is left to FastAPI, which comes here by
 `receive`; the others, which are nearly all, come from the connection itself, without a detour
-(`connections.py`). It makes no difference to what is answered.
+(`direct.py`). It makes no difference to what is answered.
 """
 
 from __future__ import annotations

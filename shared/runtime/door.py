@@ -39,6 +39,7 @@ NOTED_SECONDS = 60
 
 #: Of how many keys is remembered what their records say.
 RECORDS = 1_000
+_loaded = lru_cache(maxsize=RECORDS)(loaded)
 
 _log = structlog.get_logger()
 
@@ -59,7 +60,6 @@ class Door:
         self._pipe = pipe or Pipe(redis, opens=False)
         self._asked: dict[tuple[str, str], list[asyncio.Future[_Found]]] = {}
         self._asking: set[asyncio.Task[None]] = set()
-        self._known: dict[bytes, ApiKey] = {}
         self._noted: dict[str, datetime] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -161,18 +161,9 @@ class Door:
             if isinstance(answer, Exception):
                 return answer
         try:
-            return self._loaded(record), int(of_key or 0)
+            return _loaded(record), int(of_key or 0)
         except NoSuchKey:
             return None, int(of_none or 0)
-
-    def _loaded(self, record: bytes | None) -> ApiKey:
-        """Read a record as `loaded` does; the same one is read once."""
-        if (key := self._known.get(record or b"")) is None:
-            key = loaded(record)
-            if len(self._known) >= RECORDS:
-                self._known.clear()
-            self._known[record or b""] = key
-        return key
 
     async def _count(self, counter: str) -> None:
         try:
