@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+import structlog
 from redis.asyncio import Redis
 
+from shared.runtime import log
 from shared.runtime.engine import Engine
 from shared.runtime.redis import connect
 from tests.silence import check_started
@@ -59,6 +61,23 @@ def silence() -> Iterator[None]:
     """See that no service that a test started has logged copy or secrets."""
     yield
     check_started()
+
+
+@pytest.fixture(autouse=True)
+def loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a command that a test runs in its own process configure logs for that test alone.
+
+    A logger that was made for good would go on writing to what pytest has closed since.
+    """
+    before, configure = structlog.get_config(), log.configure
+
+    def for_now(service: str, level: str) -> None:
+        configure(service, level)
+        structlog.configure(cache_logger_on_first_use=False)
+
+    monkeypatch.setattr(log, "configure", for_now)
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator
 
 import orjson
 import pytest
-import structlog
 from redis.asyncio import Redis
 
 from services.cli import __main__ as main
@@ -132,7 +130,6 @@ async def test_what_was_given_up_is_listed_and_sent_again(
 def test_what_can_not_be_is_one_line_that_says_what_to_do(
     engine: Engine,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
     status: int,
     said: str,
@@ -143,17 +140,8 @@ def test_what_can_not_be_is_one_line_that_says_what_to_do(
             await open_installation(redis, LANES)
 
     asyncio.run(install())
-    # As the command would have it, but without loggers that go on like that in other tests.
-    monkeypatch.setattr("services.cli.subscribers.log.configure", lambda *_: errors_only())
-    try:
-        code = main.run(["subscriptions", *words, "--redis-url", engine.url])
-    finally:
-        structlog.reset_defaults()
+    code = main.run(["subscriptions", *words, "--redis-url", engine.url])
     printed, complaint = capsys.readouterr()
     assert (code, printed) == (status, "")
     assert said in complaint
     assert complaint.count("\n") == 1
-
-
-def errors_only() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
