@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,20 +62,26 @@ class Registry:
     def __init__(self, redis: Redis, subscribing: Subscribing) -> None:
         self._redis = redis
         self._subscribing = subscribing
+        self._turn = asyncio.Lock()
         self._revision: bytes | None = None
         self._read_at = float("-inf")
         self.subscribed: Mapping[str, Subscribed] = {}
 
     async def refresh(self) -> None:
         """Read them again if they may have changed. Raises RedisError."""
-        revision = await records.revision(self._redis)
-        recent = monotonic() - self._read_at < READ_AGAIN_SECONDS
-        if revision == self._revision and (recent or not revision):
-            return
-        self._read_at, self._revision = monotonic(), revision
-        found = await records.everyone(self._redis)
-        keys = await self._keys({each.created_by for each in found if each.created_by})
-        self.subscribed = {each.subscription_id: await self._working(each, keys) for each in found}
+        async with self._turn:
+            revision = await records.revision(self._redis)
+            recent = monotonic() - self._read_at < READ_AGAIN_SECONDS
+            if revision == self._revision and (recent or not revision):
+                return
+            at = monotonic()
+            found = await records.everyone(self._redis)
+            keys = await self._keys({each.created_by for each in found if each.created_by})
+            self.subscribed = {
+                each.subscription_id: await self._working(each, keys) for each in found
+            }
+            # Only now: whoever is told that nothing has changed relies on what is there.
+            self._read_at, self._revision = at, revision
 
     async def _keys(self, key_ids: Collection[str]) -> dict[str, ApiKey]:
         names = sorted(key_ids)
